@@ -1,0 +1,256 @@
+//! The registry of fork handlers: ours instead of libc's.
+//!
+//! Owning it decides where the gate closes. Handlers of the application run with the gate open,
+//! because they take application locks and call libc; then the gate closes; then handlers of the
+//! *allocator* run, because after jemalloc's or gperftools' prepare handler every thread that
+//! allocates inside a gated call is stuck until the fork is over.
+//!
+//! Order is POSIX's within a tier: prepare handlers newest first, parent and child handlers oldest
+//! first. As in glibc, a handler that is registered while a fork runs takes part from the next fork
+//! on, and one that is removed meanwhile no longer runs (nptl/register-atfork.c).
+//!
+//! The table is in memory of our own: allocators register while they initialise. It is consistent
+//! at every instant, so a child just frees the lock. The lock is never held while a handler runs.
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+
+use crate::lock::Lock;
+use crate::{fork, object, sys, table};
+
+/// A fork handler. May unwind: C++ code is free to throw from it, into its own doom or not.
+pub(crate) type Handler = unsafe extern "C-unwind" fn();
+
+/// Which of a registration's three handlers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Before the fork.
+    Prepare,
+    /// After it, in the parent, or after it failed.
+    Parent,
+    /// After it, in the child.
+    Child,
+}
+
+/// When a handler runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Tier {
+    /// With the gate open.
+    Application,
+    /// With the gate closed: it belongs to the object that provides `malloc`.
+    Allocator,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    id: u64,
+    handlers: [Option<Handler>; 3],
+    /// Any address inside the object that registered; null for a program that is not
+    /// position-independent.
+    dso: *const c_void,
+    /// Registered while the allocator initialised itself.
+    early: bool,
+    live: bool,
+}
+
+/// The header of a mapping; the entries follow, in the order of their ids.
+struct Table {
+    len: usize,
+    capacity: usize,
+}
+
+static LOCK: Lock = Lock::new();
+static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
+/// The id of the newest registration. Written under the lock.
+static NEWEST: AtomicU64 = AtomicU64::new(0);
+/// The allocator has initialised itself: later registrations of its object are not its own.
+static ALLOCATOR_IS_UP: AtomicBool = AtomicBool::new(false);
+
+const FIRST_CAPACITY: usize = 64;
+
+impl Table {
+    const fn size(capacity: usize) -> usize {
+        size_of::<Self>() + capacity * size_of::<Entry>()
+    }
+
+    fn map(capacity: usize) -> Option<&'static mut Self> {
+        let table = sys::map(Self::size(capacity))?.cast::<Self>();
+        // SAFETY: freshly mapped, page-aligned and larger than a `Table`; nobody else has it.
+        let table = unsafe { &mut *table.as_ptr() };
+        *table = Self { len: 0, capacity };
+        Some(table)
+    }
+
+    fn entries(&mut self) -> &mut [Entry] {
+        let first = ptr::from_mut(self).wrapping_add(1).cast::<Entry>();
+        // SAFETY: `len` entries behind the header were written by `push`, inside the mapping;
+        // `Table`'s size is a multiple of `Entry`'s alignment (checked below).
+        unsafe { core::slice::from_raw_parts_mut(first, self.len) }
+    }
+
+    /// The entry is whole before the length counts it, so that a fork at any instant leaves the
+    /// child a consistent table.
+    fn push(&mut self, entry: Entry) {
+        let place = ptr::from_mut(self).wrapping_add(1).cast::<Entry>().wrapping_add(self.len);
+        // SAFETY: the caller checked that there is room for another entry in the mapping.
+        unsafe { place.write(entry) };
+        core::sync::atomic::fence(Ordering::Release);
+        self.len += 1;
+    }
+}
+
+const _: () = assert!(size_of::<Table>().is_multiple_of(align_of::<Entry>()));
+
+/// The table, under the lock.
+fn registered() -> Option<&'static mut Table> {
+    let table = TABLE.load(Ordering::Acquire);
+    // SAFETY: null or a mapping from `Table::map`. All callers hold the lock and end their use
+    // before they release it, so there is one reference at a time.
+    unsafe { table.as_mut() }
+}
+
+/// Adds handlers. Returns 0, or `ENOMEM` as `pthread_atfork` does.
+pub(crate) fn register(handlers: [Option<Handler>; 3], dso: *const c_void) -> c_int {
+    fork::install();
+    let _held = LOCK.hold();
+    let Some(table) = table_with_room() else { return libc::ENOMEM };
+    let id = NEWEST.fetch_add(1, Ordering::Relaxed) + 1;
+    let early = !ALLOCATOR_IS_UP.load(Ordering::Relaxed);
+    table.push(Entry { id, handlers, dso, early, live: true });
+    0
+}
+
+/// The table with room for one more: the present one, or a copy of its live entries.
+fn table_with_room() -> Option<&'static mut Table> {
+    let Some(old) = registered() else {
+        let first = Table::map(FIRST_CAPACITY)?;
+        TABLE.store(first, Ordering::Release);
+        return Some(first);
+    };
+    if old.len < old.capacity {
+        return Some(old);
+    }
+    let live = old.entries().iter().filter(|entry| entry.live).count();
+    let new = Table::map((live * 2).max(FIRST_CAPACITY))?;
+    for entry in old.entries().iter().filter(|entry| entry.live) {
+        new.push(*entry);
+    }
+    let old_size = Table::size(old.capacity);
+    let old = ptr::NonNull::from(old).cast();
+    TABLE.store(new, Ordering::Release);
+    // SAFETY: no longer reachable, and references to it live only under the lock we hold.
+    unsafe { sys::unmap(old, old_size) };
+    Some(new)
+}
+
+/// Removes the handlers of the object that `dso` belongs to. Null removes nothing: it stands for
+/// the end of the process.
+pub(crate) fn forget(dso: *const c_void) {
+    if dso.is_null() || TABLE.load(Ordering::Relaxed).is_null() {
+        return;
+    }
+    let _held = LOCK.hold();
+    if let Some(table) = registered() {
+        for entry in table.entries().iter_mut().filter(|entry| ptr::eq(entry.dso, dso)) {
+            entry.live = false;
+        }
+    }
+}
+
+/// Begins a fork: the handlers that take part are those up to the returned id.
+pub(crate) fn newest() -> u64 {
+    NEWEST.load(Ordering::Acquire)
+}
+
+/// Runs one phase of one tier for the registrations up to id `bound`.
+pub(crate) fn run(phase: Phase, tier: Tier, bound: u64) {
+    if bound == 0 || TABLE.load(Ordering::Relaxed).is_null() {
+        return;
+    }
+    let mut last = if phase == Phase::Prepare { bound.saturating_add(1) } else { 0 };
+    while let Some(entry) = next(phase, tier, last, bound) {
+        last = entry.id;
+        let [prepare, parent, child] = entry.handlers;
+        let handler = match phase {
+            Phase::Prepare => prepare,
+            Phase::Parent => parent,
+            Phase::Child => child,
+        };
+        if let Some(handler) = handler {
+            // SAFETY: whoever registered it vouched that it may be called around a fork as long as
+            // it is registered, which was checked just now.
+            unsafe { handler() };
+        }
+    }
+}
+
+/// The live registration that comes after `last` in the order of `phase`.
+fn next(phase: Phase, tier: Tier, last: u64, bound: u64) -> Option<Entry> {
+    let _held = LOCK.hold();
+    let entries = &*registered()?.entries();
+    let wanted = |entry: &&Entry| entry.live && tier_of(entry) == tier;
+    if phase == Phase::Prepare {
+        let older = entries.partition_point(|entry| entry.id < last);
+        entries.get(..older)?.iter().rev().find(wanted).copied()
+    } else {
+        let (from, to) = (
+            entries.partition_point(|entry| entry.id <= last),
+            entries.partition_point(|entry| entry.id <= bound),
+        );
+        entries.get(from..to)?.iter().find(wanted).copied()
+    }
+}
+
+/// Handlers of an allocator that is a library of its own are always the allocator's. If the program
+/// itself provides `malloc`, only those that it registered while its allocator initialised itself
+/// are; the rest is the application's, which may take locks that other threads hold at the gate.
+fn tier_of(entry: &Entry) -> Tier {
+    match object::provider_of_malloc() {
+        object::Provider::Library(range) if range.contains(&entry.dso.addr()) => Tier::Allocator,
+        object::Provider::Program(range)
+            if entry.early && (entry.dso.is_null() || range.contains(&entry.dso.addr())) =>
+        {
+            Tier::Allocator
+        }
+        _ => Tier::Application,
+    }
+}
+
+/// What registers from now on is not the allocator initialising itself.
+pub(crate) fn allocator_is_up() {
+    ALLOCATOR_IS_UP.store(true, Ordering::Relaxed);
+}
+
+/// The hook for `__register_atfork`, which `pthread_atfork` compiles to.
+pub(crate) unsafe fn register_hook(
+    prepare: Option<Handler>,
+    parent: Option<Handler>,
+    child: Option<Handler>,
+    dso: *mut c_void,
+) -> c_int {
+    register([prepare, parent, child], dso)
+}
+
+/// The hook for `pthread_atfork`, which programs of before 2003 import: nothing tells which object
+/// registers, so nothing is ever removed.
+pub(crate) unsafe fn pthread_atfork_hook(
+    prepare: Option<Handler>,
+    parent: Option<Handler>,
+    child: Option<Handler>,
+) -> c_int {
+    register([prepare, parent, child], ptr::null())
+}
+
+/// The hook for `__cxa_finalize`, which an object calls when it is unloaded.
+pub(crate) unsafe fn finalize_hook(dso: *mut c_void) {
+    let next = table::next::__cxa_finalize.ensure();
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { next(dso) };
+    forget(dso);
+}
+
+/// In a forked child: whoever held the lock is gone; the table is whole.
+pub(crate) fn unlock_in_child() {
+    LOCK.free_in_child();
+}

@@ -1,0 +1,55 @@
+//! The asymmetric barrier between readers of the gate and the forker.
+//!
+//! A reader stores its state and then loads the gate's flags; the forker stores the flags and then
+//! loads the readers' states. One of the two must see the other's store, so each side needs a full
+//! barrier between its store and its load. Readers are many and hot, forks are few and cost 100 µs
+//! and more: the forker pays for both with `membarrier(2)`, which makes every running thread of
+//! the process execute a full barrier, and a reader only keeps the compiler from reordering
+//! ([`light`]). Kernels without it get the fenced variant: a real fence on both sides (see
+//! [`gate::FENCED`](crate::gate)).
+
+use crate::sync::{Ordering, fence};
+
+/// The reader's side while the forker uses `membarrier(2)`: orders the compiler, not the CPU.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn light() {
+    core::sync::atomic::compiler_fence(Ordering::SeqCst);
+}
+
+/// loom has no membarrier: in the model both sides are fences, and the test takes either away.
+#[cfg(loom)]
+pub(crate) fn light() {
+    if cfg!(not(forkfix_no_light_barrier)) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// The forker's side. `fenced` tells that the readers execute fences themselves.
+#[cfg(not(loom))]
+pub(crate) fn heavy(fenced: bool) {
+    fence(Ordering::SeqCst);
+    if !fenced && !crate::sys::membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) {
+        // Registered, yet refused: only a seccomp filter that was installed later does that. From
+        // now on readers fence. One that slipped through before has its store in a store buffer,
+        // which empties within a microsecond; a millisecond is far more than it takes.
+        crate::gate::GATE.require_fences();
+        crate::sys::nap(1_000_000);
+    }
+}
+
+/// The forker's side in the model.
+#[cfg(loom)]
+pub(crate) fn heavy(_fenced: bool) {
+    if cfg!(not(forkfix_no_heavy_barrier)) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// Registers the process for [`heavy`]; false if the kernel lacks the command (before 4.14, or
+/// behind a filter). The registration outlives `fork`, and ends with `exec` (measured, 6.18).
+#[cfg(not(loom))]
+pub(crate) fn register() -> bool {
+    crate::sys::membarrier_commands() & libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED != 0
+        && crate::sys::membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+}

@@ -1,0 +1,66 @@
+//! The only code that runs in a forked child before `fork` returns.
+//!
+//! No allocation, no lock of anybody else's, no std I/O, no panic, no symbol look-up. libc has
+//! already reset its own locks (malloc, stdio, the loader's) and runs us as its child handler.
+
+use core::sync::atomic::Ordering;
+
+use crate::family::Family;
+use crate::gate::{GATE, LINGERING, ORPHANS};
+use crate::slot::{self, WAIVED};
+use crate::sync::AtomicU32;
+use crate::{atfork, forker, stats, sys};
+
+/// The process that the gate belongs to.
+static PID: AtomicU32 = AtomicU32::new(0);
+/// Families that lost a thread inside, as a set of [`Family::bit`]s. Grandchildren inherit it.
+static ORPHANED: AtomicU32 = AtomicU32::new(0);
+
+/// Makes the child's world consistent: it has one thread, which holds the gate until it opens it.
+pub(crate) fn repair() {
+    let tid = sys::gettid();
+    PID.store(sys::getpid(), Ordering::Relaxed);
+    let mut lost = 0;
+    slot::keep_only(slot::mine(), tid, |vanished| {
+        let family = Family::from_code(vanished.word.load(Ordering::Relaxed));
+        let waived = vanished.mark.load(Ordering::Relaxed) & WAIVED != 0;
+        if let (Some(family), false) = (family, waived) {
+            lost |= family.bit();
+        }
+    });
+    if lost != 0 {
+        ORPHANED.fetch_or(lost, Ordering::Relaxed);
+        GATE.set(ORPHANS, true);
+    }
+    // Whom the parent gave up on is gone here.
+    GATE.set(LINGERING, false);
+    forker::adopt(tid);
+    atfork::unlock_in_child();
+    stats::reset();
+}
+
+/// If this process is a child that libc's `fork` did not make (`_Fork`, a raw `clone`), and is about
+/// to fork properly, it owns a copy of a gate that nobody will ever open: starts afresh.
+pub(crate) fn adopt_if_foreign() {
+    if pid() != sys::getpid() {
+        forker::reset(slot::mine());
+        repair();
+    }
+}
+
+/// Whether calls of `family` must be answered instead of made.
+pub(crate) fn is_orphaned(family: Family) -> bool {
+    ORPHANED.load(Ordering::Relaxed) & family.bit() != 0
+}
+
+/// The process that the gate belongs to; another than `getpid` says in a child of `vfork`, `_Fork`
+/// or a raw `clone`.
+pub(crate) fn pid() -> u32 {
+    let known = PID.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    let pid = sys::getpid();
+    PID.store(pid, Ordering::Relaxed);
+    pid
+}

@@ -1,0 +1,92 @@
+//! fork: the whole sequence.
+//!
+//! ```text
+//! fork()                      hook: only counts
+//!   libc's fork
+//!     prepare()               our one registered triple
+//!       application prepare handlers, newest first, gate open
+//!       close the gate, wait for readers          (signals blocked from here)
+//!       allocator prepare handlers
+//!     libc takes its own locks, clones
+//!     parent()                          child()
+//!       allocator parent handlers         allocator child handlers
+//!       open the gate                     repair; open the gate
+//!       application parent handlers       application child handlers
+//! ```
+//!
+//! `daemon` and `forkpty` call libc's fork from inside libc; they come through here too, because the
+//! triple is registered with libc. `vfork`, `_Fork` and a raw `clone` do not.
+
+use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use libc::pid_t;
+
+use crate::atfork::{self, Phase, Tier};
+use crate::forker::{self, Scope};
+use crate::{child, object, options, slot, stats, table, threads};
+
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Registers our handlers with libc: at load, or before the program's first own registration.
+pub(crate) fn install() {
+    if INSTALLED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    // Without an object handle no `dlclose` and no `exit` removes it (nptl/register-atfork.c).
+    let register = table::next::__register_atfork.ensure();
+    // SAFETY: the handlers live as long as the process: a preloaded library is never unloaded.
+    let result = unsafe { register(Some(prepare), Some(parent), Some(child), ptr::null_mut()) };
+    if result != 0 {
+        log::error!("libc has no memory for a fork handler; forks are not protected");
+    }
+}
+
+unsafe extern "C-unwind" fn prepare() {
+    child::adopt_if_foreign();
+    let bound = atfork::newest();
+    if let Some(annex) = slot::mine().annex() {
+        annex.forks.push(bound);
+    }
+    object::find_provider();
+    stats::FORKS.add();
+    atfork::run(Phase::Prepare, Tier::Application, bound);
+    if !options::off() && threads::may_be_many() {
+        forker::close(Scope::All);
+    }
+    atfork::run(Phase::Prepare, Tier::Allocator, bound);
+}
+
+unsafe extern "C-unwind" fn parent() {
+    finish(Phase::Parent, || {});
+}
+
+unsafe extern "C-unwind" fn child() {
+    finish(Phase::Child, child::repair);
+}
+
+fn finish(phase: Phase, repair: fn()) {
+    let annex = slot::mine().annex();
+    let bound = annex.map_or(u64::MAX, |annex| annex.forks.top());
+    atfork::run(phase, Tier::Allocator, bound);
+    repair();
+    if forker::is_mine() {
+        forker::open();
+    }
+    atfork::run(phase, Tier::Application, bound);
+    if let Some(annex) = annex {
+        annex.forks.pop();
+    }
+}
+
+/// The hook.
+pub(crate) unsafe fn fork() -> pid_t {
+    install();
+    let next = table::next::fork.ensure();
+    // SAFETY: libc's fork has no preconditions that the caller of ours does not have.
+    let pid = unsafe { next() };
+    if pid < 0 {
+        stats::FAILED.add();
+    }
+    pid
+}

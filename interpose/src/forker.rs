@@ -1,0 +1,307 @@
+//! The forker's side of the gate: one thread at a time closes it, waits until nobody else is
+//! inside, and opens it again.
+//!
+//! The wait is bounded by the [budget](Family::budget_ns) of each family. A thread that used up
+//! its budget is *given up*: the fork goes on, and the child answers calls of that family instead
+//! of making them. While the gate is closed all signals but libc's own are blocked, so that no
+//! handler runs with it closed.
+//!
+//! Invariant: between [`close`] and [`open`] only the thread in [`OWNER`] runs the code below and
+//! writes the statics below.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::family::Family;
+use crate::gate::{CLOSED, FORKER, GATE, LINGERING};
+use crate::slot::{self, FORKING, GIVEN_UP, Slot, WAIVED};
+use crate::sync::{AtomicU32, fence};
+use crate::{child, stats, sys};
+
+/// Looks at the ticket before the forker sleeps: about 10 µs, what a short critical section takes.
+const SPINS: u32 = 200;
+/// How soon the forker looks again at threads that cannot tell it that they wait without a lock or
+/// have died, in nanoseconds. Doubles up to the second figure.
+const FIRST_LOOK_NS: u64 = 1_000_000;
+const LAST_LOOK_NS: u64 = 50_000_000;
+/// How long a thread sleeps for its turn to fork before it looks whether the other is alive.
+const TURN_NS: u64 = 50_000_000;
+
+/// The budget of every family in a process that is not the gate's own, in nanoseconds.
+const FOREIGN_BUDGET_NS: u64 = 10_000_000;
+
+/// The thread that closed the gate or is about to; 0 if none.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+/// How many times the owner closed it (a handler of an allocator that forks).
+static DEPTH: AtomicU32 = AtomicU32::new(0);
+/// 1 while the owner drains; then it sleeps on purpose.
+static DRAINING: AtomicU32 = AtomicU32::new(0);
+/// 1 if this drain waived a thread.
+static WAIVERS: AtomicU32 = AtomicU32::new(0);
+/// What the owner's word held before.
+static BEFORE: AtomicU32 = AtomicU32::new(0);
+/// The owner's signal mask before.
+static MASK: AtomicU64 = AtomicU64::new(0);
+
+/// Which threads a closed gate must be free of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Every thread but the caller.
+    All,
+    /// Threads inside calls of one family.
+    Only(Family),
+}
+
+/// Closes the gate and waits, within the budgets, until nobody in `scope` is inside.
+///
+/// False if it could not be closed: this is a child of `_Fork` or of a raw `clone` that copied the
+/// gate while another thread held it.
+pub(crate) fn close(scope: Scope) -> bool {
+    let me = slot::mine();
+    let mask = sys::block_signals();
+    if !take_turn(me) {
+        sys::restore_signals(mask);
+        return false;
+    }
+    if DEPTH.fetch_add(1, Ordering::Relaxed) > 0 {
+        // Already closed by this thread, signals already blocked by the outer call.
+        return true;
+    }
+    MASK.store(mask, Ordering::Relaxed);
+    BEFORE.store(me.word.load(Ordering::Relaxed), Ordering::Relaxed);
+    me.word.store(FORKER, Ordering::Relaxed);
+    GATE.close();
+    DRAINING.store(1, Ordering::Relaxed);
+    drain(me, scope);
+    DRAINING.store(0, Ordering::Relaxed);
+    true
+}
+
+/// Undoes one [`close`]: opens the gate, wakes up who waits, puts back the signal mask.
+pub(crate) fn open() {
+    if DEPTH.fetch_sub(1, Ordering::Relaxed) > 1 {
+        return;
+    }
+    let mask = MASK.load(Ordering::Relaxed);
+    forget_waivers();
+    slot::mine().word.store(BEFORE.load(Ordering::Relaxed), Ordering::Relaxed);
+    GATE.open();
+    sys::futex_wake(GATE.flags_word(), i32::MAX);
+    OWNER.store(0, Ordering::Release);
+    sys::futex_wake(&OWNER, 1);
+    sys::restore_signals(mask);
+}
+
+/// Whether the calling thread holds the gate closed.
+pub(crate) fn is_mine() -> bool {
+    DEPTH.load(Ordering::Relaxed) > 0
+        && OWNER.load(Ordering::Relaxed) == slot::mine().tid.load(Ordering::Relaxed)
+}
+
+/// In a forked child: the gate belongs to the surviving thread under its new id.
+pub(crate) fn adopt(tid: u32) {
+    if DEPTH.load(Ordering::Relaxed) > 0 {
+        OWNER.store(tid, Ordering::Relaxed);
+    }
+}
+
+/// In a child that got here without libc's `fork`: the gate is open, and nobody holds it.
+pub(crate) fn reset(mine: &Slot) {
+    OWNER.store(0, Ordering::Relaxed);
+    DEPTH.store(0, Ordering::Relaxed);
+    DRAINING.store(0, Ordering::Relaxed);
+    if mine.word.load(Ordering::Relaxed) == FORKER {
+        mine.word.store(0, Ordering::Relaxed);
+    }
+    GATE.open();
+}
+
+/// Wakes the forker if there is one; called by a thread whose word changed.
+pub(crate) fn wake() {
+    if GATE.flags() & CLOSED != 0 {
+        GATE.announce();
+        sys::futex_wake(GATE.wakeups_word(), 1);
+    }
+}
+
+/// Whether a thread parked at the gate would wait for ever: the forker has gone, belongs to another
+/// process (this is a child of a raw `clone`), or waits for a lock itself, which a parked thread
+/// may hold. That happens when libc locks every stream before it clones, while the parked thread
+/// holds one with `flockfile`.
+pub(crate) fn is_stuck() -> bool {
+    let owner = OWNER.load(Ordering::Acquire);
+    let pid = sys::getpid();
+    if pid != child::pid() || (owner != 0 && !sys::thread_exists(pid, owner)) {
+        return true;
+    }
+    DRAINING.load(Ordering::Relaxed) == 0
+        && sys::thread_syscall(owner).is_some_and(|call| call.number == libc::SYS_futex)
+}
+
+/// Waits until the calling thread may close the gate.
+fn take_turn(me: &Slot) -> bool {
+    let tid = me.tid.load(Ordering::Relaxed);
+    if OWNER.load(Ordering::Relaxed) == tid {
+        return true;
+    }
+    let pid = sys::getpid();
+    // A thread that is inside cannot leave while it waits here: the other forker must not wait.
+    me.mark.fetch_or(FORKING, Ordering::SeqCst);
+    wake();
+    let mut turn = true;
+    while let Err(owner) = OWNER.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Acquire) {
+        if sys::futex_wait(&OWNER, owner, TURN_NS) == sys::Wait::Look {
+            continue;
+        }
+        if pid != child::pid() {
+            turn = false;
+            break;
+        }
+        if !sys::thread_exists(pid, owner)
+            && OWNER.compare_exchange(owner, tid, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
+            DEPTH.store(0, Ordering::Relaxed);
+            break;
+        }
+    }
+    me.mark.fetch_and(!FORKING, Ordering::SeqCst);
+    turn
+}
+
+/// What one look at all the words found.
+struct Survey {
+    /// How many threads must still leave.
+    inside: u32,
+    /// When the first of them is given up, in nanoseconds since the drain began.
+    deadline_ns: u64,
+}
+
+/// Waits until every other thread in `scope` is out, waived or given up.
+fn drain(me: &Slot, scope: Scope) {
+    let mut ticket = GATE.ticket();
+    let mut found = survey(me, scope, 0);
+    if found.inside == 0 {
+        return;
+    }
+    let start = sys::monotonic_ns();
+    let mut look_ns = FIRST_LOOK_NS;
+    let mut spun = false;
+    loop {
+        if found.inside == 0 && !reconsider_waivers() {
+            break;
+        }
+        if !spun {
+            spun = true;
+            let mut spins = SPINS;
+            while spins > 0 && GATE.ticket() == ticket {
+                core::hint::spin_loop();
+                spins -= 1;
+            }
+        } else {
+            excuse(me, scope);
+            let now = sys::monotonic_ns() - start;
+            let nap = look_ns.min(found.deadline_ns.saturating_sub(now));
+            if nap > 0 && survey(me, scope, now).inside > 0 {
+                sys::futex_wait(GATE.wakeups_word(), ticket, nap);
+            }
+            look_ns = (look_ns * 2).min(LAST_LOOK_NS);
+        }
+        ticket = GATE.ticket();
+        found = survey(me, scope, sys::monotonic_ns() - start);
+    }
+    stats::WAITS.record((sys::monotonic_ns() - start) / 1000);
+}
+
+/// Threads that the forker has to wait for, with the family they are in.
+fn readers(me: &Slot, scope: Scope) -> impl Iterator<Item = (&'static Slot, Family)> {
+    slot::all().filter_map(move |slot| {
+        let family = Family::from_code(slot.word.load(Ordering::Acquire))?;
+        let excused = slot.mark.load(Ordering::Relaxed) & (GIVEN_UP | WAIVED | FORKING) != 0;
+        let wanted = scope == Scope::All || scope == Scope::Only(family);
+        (wanted && !excused && !ptr::eq(slot, me)).then_some((slot, family))
+    })
+}
+
+/// Counts who is inside, and gives up those whose budget is used up.
+fn survey(me: &Slot, scope: Scope, elapsed_ns: u64) -> Survey {
+    let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
+    // A child of `vfork` must not wait for long, and one of a raw `clone` would wait in vain.
+    let most = if sys::getpid() == child::pid() { u64::MAX } else { FOREIGN_BUDGET_NS };
+    for (slot, family) in readers(me, scope) {
+        let budget = family.budget_ns().min(most);
+        if elapsed_ns >= budget {
+            give_up(slot, family, elapsed_ns);
+        } else {
+            found.inside += 1;
+            found.deadline_ns = found.deadline_ns.min(budget);
+        }
+    }
+    found
+}
+
+/// The thread stays inside; this fork and later ones no longer wait for it until it has left.
+fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
+    GATE.set(LINGERING, true);
+    slot.mark.fetch_or(GIVEN_UP, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    if slot.word.load(Ordering::Relaxed) == 0 {
+        // It left this very moment, perhaps before it could see the mark.
+        slot.mark.fetch_and(!GIVEN_UP, Ordering::Relaxed);
+        return;
+    }
+    stats::GAVE_UP.add();
+    log::warn!(
+        "thread {} did not leave a {} call within {} ms; the child will answer such calls with an error",
+        slot.tid.load(Ordering::Relaxed),
+        family.name(),
+        elapsed_ns / 1_000_000
+    );
+}
+
+/// Finds threads that need not be waited for: those that have died, and those that wait for a DNS
+/// server without a lock.
+fn excuse(me: &Slot, scope: Scope) {
+    for (slot, family) in readers(me, scope) {
+        if family.waits_without_locks() && is_in_lock_free_wait(slot) {
+            slot.mark.fetch_or(WAIVED, Ordering::Relaxed);
+            WAIVERS.store(1, Ordering::Relaxed);
+            stats::WAIVED.add();
+        } else {
+            slot::reap(slot);
+        }
+    }
+}
+
+fn is_in_lock_free_wait(slot: &Slot) -> bool {
+    sys::thread_syscall(slot.tid.load(Ordering::Relaxed))
+        .is_some_and(|call| sys::waits_for_dns(&call))
+}
+
+/// Looks again at the threads that were waived, right before the fork goes on. True if one has
+/// moved on and must be waited for after all.
+fn reconsider_waivers() -> bool {
+    if WAIVERS.load(Ordering::Relaxed) == 0 {
+        return false;
+    }
+    let mut moved = false;
+    for slot in slot::all() {
+        if slot.mark.load(Ordering::Relaxed) & WAIVED != 0 && !is_in_lock_free_wait(slot) {
+            slot.mark.fetch_and(!WAIVED, Ordering::Relaxed);
+            moved |= slot.word.load(Ordering::Acquire) != 0;
+        }
+    }
+    moved
+}
+
+/// Waivers hold for one fork; a thread that was given up stays so until it leaves.
+fn forget_waivers() {
+    if WAIVERS.swap(0, Ordering::Relaxed) == 0 && GATE.flags() & LINGERING == 0 {
+        return;
+    }
+    let mut lingering = false;
+    for slot in slot::all() {
+        let mark = slot.mark.fetch_and(!WAIVED, Ordering::Relaxed);
+        lingering |= mark & GIVEN_UP != 0;
+    }
+    GATE.set(LINGERING, lingering);
+}

@@ -1,0 +1,5 @@
+//! Bodies of hooks that do more than pass the gate.
+
+pub(crate) mod lookup;
+pub(crate) mod names;
+pub(crate) mod plain;

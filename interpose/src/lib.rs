@@ -1,0 +1,82 @@
+//! forkfix, the preloaded library: makes forked children of multithreaded programs stop hanging.
+//!
+//! A thread that is inside libc when another one forks leaves its locks behind in the child, held
+//! for ever. This library interposes the calls that take such locks, and makes a forking thread wait,
+//! within bounds, until every other thread is out of them.
+//!
+//! Where to find things, in the order in which a fork meets them:
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | `table` | every interposed symbol, one line each; `rows` turns the lines into functions |
+//! | `next` | the definitions that the symbols would have had without us |
+//! | `family` | what a family of calls needs: how long to wait for it |
+//! | `gate`, `barrier` | the protocol between threads inside libc and a forking thread |
+//! | `reader`, `slot`, `tls`, `annex` | a thread's side of it: entering, leaving, its record |
+//! | `forker` | the forking thread's side: closing, waiting, giving up, opening |
+//! | `fork` | the whole sequence on one screen |
+//! | `atfork`, `object` | the registry of fork handlers, and which of them are the allocator's |
+//! | `child` | the only code that runs in the child before `fork` returns |
+//! | `spawn`, `preload` | the environment that new programs get |
+//! | `hooks` | bodies of hooks that do more than pass the gate |
+//! | `options`, `logger`, `stats`, `text` | what the user asked for, and what the user is told |
+//! | `sys` | system calls, and all that differs by operating system |
+//!
+//! The crate exports C symbols, not a Rust interface; only [`gate`] is public, for its model.
+
+// The protocol alone is built for loom's model.
+pub mod gate;
+
+mod barrier;
+mod sync;
+
+#[cfg(not(loom))]
+mod annex;
+#[cfg(not(loom))]
+mod atfork;
+#[cfg(not(loom))]
+mod child;
+#[cfg(not(loom))]
+mod errno;
+#[cfg(not(loom))]
+mod family;
+#[cfg(not(loom))]
+mod fork;
+#[cfg(not(loom))]
+mod forker;
+#[cfg(not(loom))]
+mod hooks;
+#[cfg(not(loom))]
+mod load;
+#[cfg(not(loom))]
+mod lock;
+#[cfg(not(loom))]
+mod logger;
+#[cfg(not(loom))]
+mod next;
+#[cfg(not(loom))]
+mod object;
+#[cfg(not(loom))]
+mod options;
+#[cfg(not(loom))]
+mod preload;
+#[cfg(not(loom))]
+mod reader;
+#[cfg(not(loom))]
+mod rows;
+#[cfg(not(loom))]
+mod slot;
+#[cfg(not(loom))]
+mod spawn;
+#[cfg(not(loom))]
+mod stats;
+#[cfg(not(loom))]
+mod sys;
+#[cfg(not(loom))]
+mod table;
+#[cfg(not(loom))]
+mod text;
+#[cfg(not(loom))]
+mod threads;
+#[cfg(not(loom))]
+mod tls;

@@ -1,0 +1,112 @@
+//! Load time: the constructor.
+//!
+//! An optimisation, never a precondition: constructors of the program's libraries run before it, and
+//! every hook works for them too.
+
+use core::ffi::CStr;
+use core::fmt::Write;
+
+use crate::gate::{FENCED, GATE};
+use crate::hooks::plain;
+use crate::options::{self, Request};
+use crate::text::Text;
+use crate::{atfork, barrier, child, fork, logger, next, object, preload, sys, threads};
+
+#[cfg_attr(not(test), ctor::ctor(unsafe, naked))]
+#[cfg_attr(test, expect(dead_code, reason = "the test process stays as it is"))]
+extern "C" fn load() {
+    logger::install();
+    let request = read_options();
+    child::pid();
+    let membarrier = !options::fence() && barrier::register();
+    GATE.set(FENCED, !membarrier);
+    if let Some(fd) = variable(c"FORKFIX_HANDSHAKE") {
+        answer(fd, &request, membarrier);
+    }
+    match request {
+        Ok(Request::Run) => {}
+        Ok(Request::Help) => help(libc::STDERR_FILENO),
+        Err(sentence) => complain(&sentence),
+    }
+    next::resolve_all();
+    threads::find_flag();
+    plain::find_tables();
+    find_allocator();
+    fork::install();
+    preload::remember(variable(c"LD_PRELOAD"));
+}
+
+fn read_options() -> Result<Request, Text<256>> {
+    if variable(c"FORKFIX").is_some_and(|value| options::is_kill_switch(value.to_bytes())) {
+        options::turn_off();
+    }
+    let text = variable(c"FORKFIX_OPTIONS").map_or(&b""[..], CStr::to_bytes);
+    options::parse(text).map_err(|problem| {
+        let mut sentence = Text::new();
+        let _ = write!(sentence, "{problem}");
+        sentence
+    })
+}
+
+/// The value of an environment variable, for as long as nobody changes it.
+fn variable(name: &CStr) -> Option<&'static CStr> {
+    // SAFETY: a C string; before `main` no other thread changes the environment, or the program
+    // has that race already.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    // SAFETY: libc's pointer to a C string; the constructor uses it at once.
+    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) })
+}
+
+/// Makes the allocator initialise itself now, so that the handlers it registers meanwhile are known
+/// to be its own, and finds out which object it is in.
+fn find_allocator() {
+    // SAFETY: no preconditions.
+    let probe = core::hint::black_box(unsafe { libc::malloc(1) });
+    // SAFETY: allocated just now.
+    unsafe { libc::free(probe) };
+    atfork::allocator_is_up();
+    object::find_provider();
+}
+
+/// The handshake with the command: says on the descriptor in `fd` whether the library is fit, and
+/// ends the process, which was started for nothing else.
+fn answer(fd: &CStr, request: &Result<Request, Text<256>>, membarrier: bool) -> ! {
+    let fd = fd.to_str().ok().and_then(|fd| fd.parse().ok()).unwrap_or(libc::STDERR_FILENO);
+    let mut line = Text::<512>::new();
+    let _ = write!(line, "forkfix {} ", env!("CARGO_PKG_VERSION"));
+    let _ = match request {
+        Ok(Request::Run) => {
+            write!(line, "ok barrier={}", if membarrier { "membarrier" } else { "fence" })
+        }
+        Ok(Request::Help) => write!(line, "help"),
+        Err(sentence) => write!(
+            line,
+            "error {}",
+            core::str::from_utf8(sentence.as_bytes()).unwrap_or("unreadable options")
+        ),
+    };
+    line.end_line();
+    sys::write(fd, line.as_bytes());
+    if matches!(request, Ok(Request::Help)) {
+        help(fd);
+    }
+    sys::exit_now(0);
+}
+
+fn help(fd: i32) {
+    let mut text = Text::<2048>::new();
+    let _ = options::help(&mut text);
+    sys::write(fd, text.as_bytes());
+}
+
+/// A bad option of a library that was preloaded by hand: one sentence, then on with what is known.
+fn complain(sentence: &Text<256>) {
+    let mut line = Text::<512>::new();
+    let _ = write!(
+        line,
+        "forkfix: {}",
+        core::str::from_utf8(sentence.as_bytes()).unwrap_or("unreadable options")
+    );
+    line.end_line();
+    sys::write(libc::STDERR_FILENO, line.as_bytes());
+}

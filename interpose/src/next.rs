@@ -1,0 +1,110 @@
+//! The next definitions: what an interposed symbol would have been without us.
+//!
+//! All of them are looked up at once, by the constructor or by the first gated call before it (the
+//! gate's [`UNRESOLVED`] flag leads there), so that the fast path loads a pointer without testing it
+//! and a forked child looks nothing up.
+
+use core::ffi::CStr;
+use core::marker::PhantomData;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::errno;
+use crate::gate::{GATE, UNRESOLVED};
+use crate::table;
+
+/// One symbol's next definition, whatever its type.
+pub(crate) struct Definition {
+    name: &'static CStr,
+    /// The version to ask for; without one the default version is what `dlsym` finds.
+    version: Option<&'static CStr>,
+    address: AtomicPtr<()>,
+}
+
+/// The next definition as a function of type `F`.
+pub(crate) struct Next<F> {
+    /// Its untyped part.
+    pub(crate) definition: Definition,
+    signature: PhantomData<F>,
+}
+
+impl<F: Copy> Next<F> {
+    /// Not looked up yet. `F` is the function-pointer type of the symbol `name`, which must end in
+    /// a zero byte.
+    pub(crate) const fn new(name: &'static str, version: Option<&'static CStr>) -> Self {
+        const { assert!(size_of::<F>() == size_of::<*mut ()>()) };
+        let Ok(name) = CStr::from_bytes_with_nul(name.as_bytes()) else {
+            panic!("a symbol's name ends in one zero byte");
+        };
+        Self {
+            definition: Definition { name, version, address: AtomicPtr::new(ptr::null_mut()) },
+            signature: PhantomData,
+        }
+    }
+
+    /// The function, for code that [entered](crate::reader::enter) the gate and so knows that it was
+    /// looked up.
+    #[inline(always)]
+    pub(crate) fn get(&self) -> F {
+        // SAFETY: written before the gate's flag was cleared, which the caller has seen; not written
+        // again but with the same value. A plain load, because the compiler can make it part of the
+        // call instruction.
+        let address = unsafe { *self.definition.address.as_ptr() };
+        // SAFETY: `F` is a function-pointer type (checked for size above; the table gives it), and
+        // the address is not null after `resolve_all`: that of the symbol, whose signature the
+        // table vouches for, or that of `absent`.
+        unsafe { core::mem::transmute_copy(&address) }
+    }
+
+    /// The function, looked up now if it was not yet; for code outside the gate.
+    pub(crate) fn ensure(&self) -> F {
+        let address = self.definition.resolve();
+        // SAFETY: as in `get`.
+        unsafe { core::mem::transmute_copy(&address) }
+    }
+}
+
+impl Definition {
+    fn resolve(&self) -> *mut () {
+        let known = self.address.load(Ordering::Relaxed);
+        if !known.is_null() {
+            return known;
+        }
+        let found = self.version.map_or(ptr::null_mut(), |version| {
+            // SAFETY: literal strings; RTLD_NEXT is this library's successor in the search order.
+            unsafe { libc::dlvsym(libc::RTLD_NEXT, self.name.as_ptr(), version.as_ptr()) }
+        });
+        let found = if found.is_null() {
+            // SAFETY: as above.
+            unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) }
+        } else {
+            found
+        };
+        let address = if found.is_null() { absent as *mut () } else { found.cast() };
+        self.address.store(address, Ordering::Relaxed);
+        address
+    }
+}
+
+/// Stands in for a symbol that this libc lacks. A program that calls it was built for another libc
+/// and would not have started without us.
+extern "C" fn absent() -> usize {
+    log::error!("the program calls a function that this libc does not have");
+    errno::set(libc::ENOSYS);
+    0
+}
+
+/// Looks up every symbol of the table. Keeps `errno`, and the state of `dlerror`.
+pub(crate) fn resolve_all() {
+    let before = errno::get();
+    let mut missing = false;
+    for definition in table::definitions() {
+        missing |= ptr::eq(definition.resolve(), absent as *mut ());
+    }
+    if missing {
+        // SAFETY: no preconditions; forgets the message about the missing symbol.
+        unsafe { libc::dlerror() };
+    }
+    GATE.set(UNRESOLVED, false);
+    errno::set(before);
+}

@@ -1,0 +1,140 @@
+//! Which loaded object provides `malloc`.
+
+use core::ffi::{CStr, c_int, c_void};
+use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Who provides the process's `malloc`, with the addresses it occupies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Provider {
+    /// A shared library that is neither libc nor the program.
+    Library(Range<usize>),
+    /// The program itself.
+    Program(Range<usize>),
+    /// libc, which takes care of its own allocator; or not known yet.
+    Libc,
+}
+
+const UNKNOWN: usize = 0;
+const LIBC: usize = 1;
+const LIBRARY: usize = 2;
+const PROGRAM: usize = 3;
+
+static KIND: AtomicUsize = AtomicUsize::new(UNKNOWN);
+static START: AtomicUsize = AtomicUsize::new(0);
+static END: AtomicUsize = AtomicUsize::new(0);
+
+/// Who provides `malloc`, as far as [`find_provider`] has found out.
+pub(crate) fn provider_of_malloc() -> Provider {
+    let range = || START.load(Ordering::Relaxed)..END.load(Ordering::Relaxed);
+    match KIND.load(Ordering::Acquire) {
+        LIBRARY => Provider::Library(range()),
+        PROGRAM => Provider::Program(range()),
+        _ => Provider::Libc,
+    }
+}
+
+struct Search {
+    address: usize,
+    position: usize,
+    found: Option<(usize, Range<usize>)>,
+}
+
+/// Finds out. Takes the loader's locks: call it from the constructor, or before the first fork.
+pub(crate) fn find_provider() {
+    if KIND.load(Ordering::Relaxed) != UNKNOWN {
+        return;
+    }
+    let mut kind = LIBC;
+    if let Some(address) = address_of_malloc() {
+        let mut search = Search { address, position: 0, found: None };
+        // SAFETY: the callback has the right signature, and `search` outlives the call.
+        unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
+        if let Some((position, range)) = search.found {
+            START.store(range.start, Ordering::Relaxed);
+            END.store(range.end, Ordering::Relaxed);
+            // The program comes first; libc is whoever also has `gnu_get_libc_version`.
+            kind = match position {
+                0 => PROGRAM,
+                _ if range.contains(&address_in_libc()) => LIBC,
+                _ => LIBRARY,
+            };
+        }
+    }
+    KIND.store(kind, Ordering::Release);
+}
+
+/// The definition of `malloc` that the program uses; `None` if it cannot be told.
+fn address_of_malloc() -> Option<usize> {
+    let bound = (libc::malloc as *const ()).addr();
+    // A program that is not position-independent and takes malloc's address gives that of a stub
+    // of its own to everybody; the loader knows no such definition.
+    if is_defined_at(bound) {
+        return Some(bound);
+    }
+    // SAFETY: a look-up by a literal name.
+    let next = unsafe { libc::dlsym(libc::RTLD_NEXT, c"malloc".as_ptr()) };
+    (!next.is_null()).then(|| next.addr())
+}
+
+fn is_defined_at(address: usize) -> bool {
+    let mut info = libc::Dl_info {
+        dli_fname: core::ptr::null(),
+        dli_fbase: core::ptr::null_mut(),
+        dli_sname: core::ptr::null(),
+        dli_saddr: core::ptr::null_mut(),
+    };
+    // SAFETY: `dladdr` takes any address; `info` is a valid place.
+    let known = unsafe { libc::dladdr(core::ptr::without_provenance(address), &raw mut info) };
+    known != 0 && info.dli_saddr.addr() == address
+}
+
+fn address_in_libc() -> usize {
+    (libc::gnu_get_libc_version as *const ()).addr()
+}
+
+unsafe extern "C" fn visit(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    search: *mut c_void,
+) -> c_int {
+    // SAFETY: `find_provider` passed its `Search`, and waits for us.
+    let search = unsafe { &mut *search.cast::<Search>() };
+    // SAFETY: the loader passes a valid description.
+    let info = unsafe { &*info };
+    // SAFETY: the loader vouches for the array and its length.
+    let headers = unsafe { core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+    let position = search.position;
+    search.position += 1;
+    let base = info.dlpi_addr as usize;
+    let loads = || headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
+    let range = |header: &libc::Elf64_Phdr| {
+        let start = base.wrapping_add(header.p_vaddr as usize);
+        start..start + header.p_memsz as usize
+    };
+    if !loads().any(|header| range(header).contains(&search.address)) {
+        return 0;
+    }
+    let start = loads().map(|header| range(header).start).min().unwrap_or(0);
+    let end = loads().map(|header| range(header).end).max().unwrap_or(0);
+    search.found = Some((position, start..end));
+    1
+}
+
+/// The path by which the loader knows this library, if it lives as long as the process.
+pub(crate) fn own_path() -> Option<&'static CStr> {
+    let mut info = libc::Dl_info {
+        dli_fname: core::ptr::null(),
+        dli_fbase: core::ptr::null_mut(),
+        dli_sname: core::ptr::null(),
+        dli_saddr: core::ptr::null_mut(),
+    };
+    let here = (own_path as *const ()).cast::<c_void>();
+    // SAFETY: `here` is an address in this library; `info` is a valid place.
+    let known = unsafe { libc::dladdr(here, &raw mut info) };
+    if known == 0 || info.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: the loader's string for an object that is never unloaded: a preloaded one.
+    Some(unsafe { CStr::from_ptr(info.dli_fname) })
+}

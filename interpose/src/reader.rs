@@ -1,0 +1,155 @@
+//! The reader's side of the gate: what every gated hook runs.
+//!
+//! The fast path is [`AtOnce`]: two stores, four loads, no atomic read-modify-write, no fence. Everything else is cold.
+//!
+//! Callable from any thread, before the constructor, in signal handlers, and in a forked child.
+//! Keeps `errno`. The guard is dropped when a cancellation, `pthread_exit` or a C++ exception
+//! unwinds through the hook.
+
+use core::mem::ManuallyDrop;
+use core::sync::atomic::Ordering;
+
+use crate::family::Family;
+use crate::gate::{CLOSED, GATE, ORPHANS, UNRESOLVED};
+use crate::slot::{self, GIVEN_UP, Slot};
+use crate::sync::fence;
+use crate::{child, forker, next, stats, sys, tls};
+
+/// How long a parked reader sleeps before it looks whether the forker is stuck, in nanoseconds.
+const PATIENCE_NS: u64 = 20_000_000;
+
+/// The calling thread is inside: a fork waits for it. Ends when dropped.
+pub(crate) struct Inside {
+    slot: &'static Slot,
+    before: u32,
+}
+
+/// The calling thread is inside and was outside before: what the fast path of a hook holds. Ends
+/// with [`leave`](Self::leave), or when dropped, which is what unwinding does.
+pub(crate) struct AtOnce {
+    slot: &'static Slot,
+}
+
+/// The call must not be made: a thread that vanished with the fork may hold its lock for ever.
+pub(crate) struct Orphaned;
+
+impl AtOnce {
+    /// Enters if nothing stands in the way: this thread has a record, is outside, and no flag of
+    /// the gate is set. Otherwise nothing has changed, and [`enter`] is the way in.
+    ///
+    /// Kept apart from `enter` so that a hook can jump to its cold half without having saved its
+    /// arguments anywhere.
+    #[inline(always)]
+    pub(crate) fn enter(family: Family) -> Option<Self> {
+        let slot = tls::slot();
+        if slot.is_null() {
+            return None;
+        }
+        // SAFETY: the TLS word holds null or a record that is never unmapped.
+        let slot = unsafe { &*slot };
+        if slot.word.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        if GATE.enter(&slot.word, family as u32) {
+            return Some(Self { slot });
+        }
+        slot.word.store(0, Ordering::Release);
+        None
+    }
+
+    /// Leaves.
+    #[inline(always)]
+    pub(crate) fn leave(self) {
+        let this = ManuallyDrop::new(self);
+        if !GATE.leave(&this.slot.word, 0) {
+            settle(this.slot);
+        }
+    }
+}
+
+impl Drop for AtOnce {
+    /// Does not look at `self`: a hook that had to keep the record's address for this would have
+    /// to save one more register on the fast path.
+    #[inline(always)]
+    fn drop(&mut self) {
+        unwound();
+    }
+}
+
+/// A cancellation, `pthread_exit` or an exception leaves through the fast path of a hook.
+#[cold]
+#[inline(never)]
+fn unwound() {
+    AtOnce { slot: slot::mine() }.leave();
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        if !GATE.leave(&self.slot.word, self.before) && self.before == 0 {
+            settle(self.slot);
+        }
+    }
+}
+
+/// Enters a call of `family`, waiting while the gate is closed.
+#[cold]
+#[inline(never)]
+pub(crate) fn enter(family: Family) -> Result<Inside, Orphaned> {
+    let slot = slot::mine();
+    let before = slot.word.load(Ordering::Relaxed);
+    GATE.enter(&slot.word, family as u32);
+    let inside = Inside { slot, before };
+    if GATE.flags() & UNRESOLVED != 0 {
+        next::resolve_all();
+    }
+    if before == 0 {
+        wait_at_gate(slot, family);
+    }
+    if GATE.flags() & ORPHANS != 0 && child::is_orphaned(family) {
+        stats::ANSWERS.add();
+        log::warn!(
+            "a {} call is answered with an error: the thread that was in one at the fork may hold its lock for ever",
+            family.name()
+        );
+        return Err(Orphaned);
+    }
+    Ok(inside)
+}
+
+/// Waits until the gate is open and this thread's word is seen by the next forker.
+fn wait_at_gate(slot: &Slot, family: Family) {
+    fence(Ordering::SeqCst);
+    if GATE.flags() & CLOSED == 0 {
+        return;
+    }
+    stats::PARKED.add();
+    let mut naps = 0;
+    while GATE.flags() & CLOSED != 0 {
+        slot.word.store(0, Ordering::Release);
+        fence(Ordering::SeqCst);
+        forker::wake();
+        let flags = GATE.flags();
+        let timed_out = flags & CLOSED != 0
+            && sys::futex_wait(GATE.flags_word(), flags, PATIENCE_NS) == sys::Wait::TimedOut;
+        slot.word.store(family as u32, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if timed_out {
+            naps += 1;
+            // Passing a closed gate is the lesser evil only if it would never open.
+            if naps > 1 && forker::is_stuck() {
+                return;
+            }
+        }
+    }
+}
+
+/// What a thread that left owes the forkers if the gate has a flag set.
+#[cold]
+#[inline(never)]
+fn settle(slot: &Slot) {
+    fence(Ordering::SeqCst);
+    if slot.mark.load(Ordering::Relaxed) & GIVEN_UP != 0 {
+        slot.mark.fetch_and(!GIVEN_UP, Ordering::Relaxed);
+    }
+    forker::wake();
+}

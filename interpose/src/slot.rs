@@ -1,0 +1,254 @@
+//! One record per thread, in memory of our own.
+//!
+//! Records live in a slab that is never unmapped and never part of a thread's own memory, because
+//! the forker reads them at moments that their thread does not choose. A thread gets one on its
+//! first interposed call and gives it back in a pthread-key destructor; if it enters again after
+//! that, it gets another. The forker drops records whose thread is gone.
+//!
+//! Callable from any thread, before the constructor and in signal handlers: nothing here allocates
+//! with `malloc` or waits.
+
+use core::ffi::c_void;
+use core::ptr;
+use core::sync::atomic::AtomicPtr;
+
+use crate::annex::Annex;
+use crate::sync::{AtomicU32, Ordering};
+use crate::{child, forker, sys, tls};
+
+/// The forker gave up on this thread, which is still in the same call.
+pub(crate) const GIVEN_UP: u32 = 1;
+/// The thread waits for something while it holds no lock: it does not count as inside.
+pub(crate) const WAIVED: u32 = 1 << 1;
+/// The thread is inside and wants to fork itself: it cannot leave before the present fork is done.
+pub(crate) const FORKING: u32 = 1 << 2;
+
+/// One thread's record: a cache line of its own, so that readers do not slow each other down.
+#[repr(C, align(64))]
+pub(crate) struct Slot {
+    /// The reader's word of the [gate](crate::gate). Written by its thread only.
+    pub(crate) word: AtomicU32,
+    /// Notes about the thread, mostly the forker's: [`GIVEN_UP`], [`WAIVED`], [`FORKING`].
+    pub(crate) mark: AtomicU32,
+    /// The thread; 0 while the record is free.
+    pub(crate) tid: AtomicU32,
+    /// Where in the slab the record is.
+    index: AtomicU32,
+    /// Buffers that only some threads need; kept when the record passes to another thread.
+    annex: AtomicPtr<Annex>,
+}
+
+/// Records that need no mapping; enough for most programs.
+const STATIC_SLOTS: usize = 64;
+const CHUNK_SLOTS: usize = 1024;
+const CHUNKS: usize = 256;
+
+static FIRST: [Slot; STATIC_SLOTS] = [const { Slot::new() }; STATIC_SLOTS];
+static MORE: [AtomicPtr<Slot>; CHUNKS] = [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
+
+/// Records that were ever in use are all below this index.
+static IN_USE: AtomicU32 = AtomicU32::new(0);
+/// No free record is below this index.
+static LOWEST_FREE: AtomicU32 = AtomicU32::new(0);
+
+/// Stands in where the kernel has no memory for another record. Its threads are not waited for.
+static UNTRACKED: Slot = Slot::new();
+
+/// The pthread key whose destructor gives a record back, plus one; 0 before it was made.
+static KEY: AtomicU32 = AtomicU32::new(0);
+
+impl Slot {
+    const fn new() -> Self {
+        Self {
+            word: AtomicU32::new(0),
+            mark: AtomicU32::new(0),
+            tid: AtomicU32::new(0),
+            index: AtomicU32::new(0),
+            annex: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// The thread's buffers, made on first use; `None` if there is no memory. Only for the thread
+    /// that owns the record.
+    pub(crate) fn annex(&self) -> Option<&Annex> {
+        let mut annex = self.annex.load(Ordering::Acquire);
+        if annex.is_null() {
+            annex = sys::map(size_of::<Annex>())?.as_ptr().cast();
+            self.annex.store(annex, Ordering::Release);
+        }
+        // SAFETY: mapped with the size of an `Annex`, page-aligned, never unmapped; all zeroes is
+        // a valid `Annex`, and all its parts are atomic.
+        Some(unsafe { &*annex })
+    }
+
+    /// Makes the record free. The thread must be gone, or be the caller.
+    fn release(&self) {
+        self.word.store(0, Ordering::Release);
+        self.mark.store(0, Ordering::Relaxed);
+        self.tid.store(0, Ordering::Release);
+        LOWEST_FREE.fetch_min(self.index.load(Ordering::Relaxed), Ordering::AcqRel);
+    }
+}
+
+fn at(index: usize) -> Option<&'static Slot> {
+    if let Some(slot) = FIRST.get(index) {
+        return Some(slot);
+    }
+    let beyond = index - STATIC_SLOTS;
+    let chunk = MORE.get(beyond / CHUNK_SLOTS)?.load(Ordering::Acquire);
+    if chunk.is_null() {
+        return None;
+    }
+    // SAFETY: a chunk has `CHUNK_SLOTS` records, and the index is taken modulo that.
+    let slot = unsafe { chunk.add(beyond % CHUNK_SLOTS) };
+    // SAFETY: chunks are mapped zeroed, which is a free record, and are never unmapped.
+    Some(unsafe { &*slot })
+}
+
+/// The record at `index`, if need be in a chunk that is mapped now.
+fn at_or_map(index: usize) -> Option<&'static Slot> {
+    if let Some(slot) = at(index) {
+        return Some(slot);
+    }
+    // Before growing, take back what threads left behind that ended without a destructor.
+    all().for_each(reap);
+    let chunk = MORE.get((index - STATIC_SLOTS) / CHUNK_SLOTS)?;
+    let size = CHUNK_SLOTS * size_of::<Slot>();
+    let fresh = sys::map(size)?;
+    if chunk
+        .compare_exchange(
+            ptr::null_mut(),
+            fresh.as_ptr().cast(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        )
+        .is_err()
+    {
+        // SAFETY: another thread was faster; nobody has seen this mapping.
+        unsafe { sys::unmap(fresh, size) };
+    }
+    at(index)
+}
+
+/// Every record that was ever in use.
+pub(crate) fn all() -> impl Iterator<Item = &'static Slot> {
+    (0..IN_USE.load(Ordering::Acquire) as usize).map_while(at)
+}
+
+/// How many records were ever in use at a time.
+pub(crate) fn in_use() -> u32 {
+    IN_USE.load(Ordering::Relaxed)
+}
+
+/// Frees the record if its thread no longer exists.
+pub(crate) fn reap(slot: &Slot) {
+    let tid = slot.tid.load(Ordering::Acquire);
+    if tid != 0 && !sys::thread_exists(child::pid(), tid) {
+        slot.release();
+    }
+}
+
+/// The calling thread's record.
+#[inline]
+pub(crate) fn mine() -> &'static Slot {
+    let slot = tls::slot();
+    if slot.is_null() {
+        return register();
+    }
+    // SAFETY: the TLS word holds null or a pointer that `register` put there, to a record that is
+    // never unmapped.
+    unsafe { &*slot }
+}
+
+/// Gives the calling thread a record.
+#[cold]
+#[inline(never)]
+pub(crate) fn register() -> &'static Slot {
+    // A signal handler that interrupts this may register first; its record is then the one that
+    // stays, and this one goes back.
+    let Some(slot) = take_free() else {
+        log::error!("no memory to keep track of another thread; it is not protected");
+        tls::set_slot(&raw const UNTRACKED);
+        return &UNTRACKED;
+    };
+    let earlier = tls::slot();
+    if !earlier.is_null() {
+        slot.release();
+        // SAFETY: as in `mine`.
+        return unsafe { &*earlier };
+    }
+    tls::set_slot(slot);
+    if let Some(key) = key() {
+        // SAFETY: the key exists; the value is only ever handed to `give_back`.
+        unsafe { libc::pthread_setspecific(key, ptr::from_ref(slot).cast()) };
+    }
+    slot
+}
+
+fn take_free() -> Option<&'static Slot> {
+    let tid = sys::gettid();
+    let start = LOWEST_FREE.load(Ordering::Acquire);
+    let mut index = start;
+    loop {
+        let slot = at_or_map(index as usize)?;
+        if slot.tid.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            slot.index.store(index, Ordering::Relaxed);
+            IN_USE.fetch_max(index + 1, Ordering::AcqRel);
+            // Only if no record below was freed meanwhile.
+            let _ = LOWEST_FREE.compare_exchange(
+                start,
+                index + 1,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            return Some(slot);
+        }
+        index += 1;
+    }
+}
+
+/// The pthread key, made on first use; `None` if the program has used up all keys, in which case
+/// records come back when the slab would have to grow.
+fn key() -> Option<libc::pthread_key_t> {
+    let made = KEY.load(Ordering::Acquire);
+    if made != 0 {
+        return Some(made - 1);
+    }
+    let mut key = 0;
+    // SAFETY: `key` is a valid place; the destructor has the right signature and never unwinds.
+    if unsafe { libc::pthread_key_create(&raw mut key, Some(give_back)) } != 0 {
+        return None;
+    }
+    match KEY.compare_exchange(0, key + 1, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Some(key),
+        Err(first) => {
+            // SAFETY: just made, known to nobody else.
+            unsafe { libc::pthread_key_delete(key) };
+            Some(first - 1)
+        }
+    }
+}
+
+/// Runs at thread exit. Other destructors may run after it and enter again: they get a new record
+/// and this destructor runs once more.
+extern "C" fn give_back(slot: *mut c_void) {
+    tls::set_slot(ptr::null());
+    // SAFETY: `slot` is the record that this thread registered; records are never unmapped.
+    unsafe { &*slot.cast_const().cast::<Slot>() }.release();
+    forker::wake();
+}
+
+/// In a forked child: every record but the caller's is free again, because their threads are gone.
+/// Calls `vanished` for each thread that was inside at the fork.
+pub(crate) fn keep_only(mine: &Slot, tid: u32, mut vanished: impl FnMut(&Slot)) {
+    for slot in all() {
+        if ptr::eq(slot, mine) {
+            slot.tid.store(tid, Ordering::Relaxed);
+        } else if slot.tid.load(Ordering::Relaxed) != 0 {
+            if slot.word.load(Ordering::Relaxed) != 0 {
+                vanished(slot);
+            }
+            slot.release();
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! posix_spawn and exec: the environment that new programs get.
+//!
+//! These share memory or exec at once, so no lock can be orphaned. What they race with is the
+//! environment: `setenv` in another thread moves the array that the kernel is reading. If they are
+//! given `environ` itself, the environment family is drained, the array of pointers is copied, and
+//! they run from the copy. The strings stay where they are: libc never frees one
+//! (stdlib/setenv.c).
+//!
+//! They also carry `LD_PRELOAD` on (`follow=1`): a caller that passes an environment of its own
+//! making would lose the library without noticing.
+//!
+//! Callable in signal handlers and in children of `fork`, `vfork` and `_Fork`: no `malloc`, no lock
+//! but the gate's turn, which such children take with a bound.
+
+use core::ffi::{c_char, c_int};
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+
+use libc::{pid_t, posix_spawn_file_actions_t, posix_spawnattr_t};
+
+use crate::family::Family;
+use crate::forker::{self, Scope};
+use crate::preload;
+use crate::table::next;
+use crate::{options, sys, threads};
+
+type Str = *const c_char;
+type Strs = *const *const c_char;
+
+unsafe extern "C" {
+    static environ: Strs;
+}
+
+/// Entries that need no mapping; most environments have fewer.
+const INLINE: usize = 256;
+
+/// A copy of an environment's array.
+struct Snapshot {
+    inline: [MaybeUninit<Str>; INLINE],
+    mapped: Option<(NonNull<u8>, usize)>,
+}
+
+impl Snapshot {
+    const fn new() -> Self {
+        Self { inline: [const { MaybeUninit::uninit() }; INLINE], mapped: None }
+    }
+
+    /// Room for `count` pointers; `None` if the kernel has no memory.
+    fn room(&mut self, count: usize) -> Option<*mut Str> {
+        if count <= INLINE {
+            return Some(self.inline.as_mut_ptr().cast());
+        }
+        let size = count.checked_mul(size_of::<Str>())?;
+        let memory = sys::map(size)?;
+        self.mapped = Some((memory, size));
+        Some(memory.as_ptr().cast())
+    }
+
+    /// Copies `env` and leaves room for one more entry.
+    ///
+    /// # Safety
+    ///
+    /// `env` must be a null-terminated array that does not change meanwhile.
+    unsafe fn copy(&mut self, env: Strs) -> Option<*mut Str> {
+        // SAFETY: the caller's word.
+        let len = unsafe { length(env) };
+        let to = self.room(len + 2)?;
+        if len > 0 {
+            // SAFETY: `len` entries are there to read and there is room for them.
+            unsafe { ptr::copy_nonoverlapping(env, to, len) };
+        }
+        // SAFETY: within the room.
+        unsafe { to.add(len).write(ptr::null()) };
+        Some(to)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Some((memory, size)) = self.mapped.take() {
+            // SAFETY: mapped by `room`; the call that read it is over.
+            unsafe { sys::unmap(memory, size) };
+        }
+    }
+}
+
+/// How many entries `env` has; a null pointer has none, as the kernel sees it.
+///
+/// # Safety
+///
+/// `env` must be null or a null-terminated array.
+unsafe fn length(env: Strs) -> usize {
+    let mut len = 0;
+    // SAFETY: up to its null entry the array may be read.
+    while !env.is_null() && !unsafe { *env.add(len) }.is_null() {
+        len += 1;
+    }
+    len
+}
+
+/// Calls `start` with the environment that the new program shall get for `env`.
+///
+/// # Safety
+///
+/// `env` must be null or a null-terminated array of C strings.
+unsafe fn with_environment(env: Strs, start: impl FnOnce(Strs) -> c_int) -> c_int {
+    if options::off() {
+        return start(env);
+    }
+    // SAFETY: libc's variable; reading it races with `setenv` as the caller's own reading did.
+    let is_shared = !env.is_null() && ptr::eq(env, unsafe { environ });
+    let mut snapshot = Snapshot::new();
+    let mut env = env;
+    if is_shared && threads::may_be_many() {
+        let closed = forker::close(Scope::Only(Family::Environment));
+        // SAFETY: no other thread is in a function that changes the array; it may just have moved,
+        // so it is read anew.
+        let copy = unsafe { snapshot.copy(environ) };
+        if closed {
+            forker::open();
+        }
+        env = copy.map_or(env, |copy| copy.cast_const());
+    }
+    // SAFETY: the caller's array, or the copy of it.
+    let Some(line) = (unsafe { preload::line_for(env) }) else { return start(env) };
+    let mut with_line = Snapshot::new();
+    // SAFETY: as above.
+    match unsafe { with_line.copy(env) } {
+        Some(copy) => {
+            // SAFETY: the copy has room for one more entry, and `line` outlives the call.
+            unsafe { preload::put(copy, &line) };
+            start(copy)
+        }
+        None => start(env),
+    }
+}
+
+/// The hook for `posix_spawn`.
+pub(crate) unsafe fn posix_spawn(
+    pid: *mut pid_t,
+    path: Str,
+    actions: *const posix_spawn_file_actions_t,
+    attr: *const posix_spawnattr_t,
+    argv: *const *mut c_char,
+    env: *const *mut c_char,
+) -> c_int {
+    let next = next::posix_spawn.ensure();
+    // SAFETY: the caller's arguments, with an environment made from theirs.
+    unsafe { with_environment(env.cast(), |env| next(pid, path, actions, attr, argv, env.cast())) }
+}
+
+/// The hook for `posix_spawnp`.
+pub(crate) unsafe fn posix_spawnp(
+    pid: *mut pid_t,
+    file: Str,
+    actions: *const posix_spawn_file_actions_t,
+    attr: *const posix_spawnattr_t,
+    argv: *const *mut c_char,
+    env: *const *mut c_char,
+) -> c_int {
+    let next = next::posix_spawnp.ensure();
+    // SAFETY: the caller's arguments, with an environment made from theirs.
+    unsafe { with_environment(env.cast(), |env| next(pid, file, actions, attr, argv, env.cast())) }
+}
+
+/// The hook for `execve`.
+pub(crate) unsafe fn execve(path: Str, argv: Strs, env: Strs) -> c_int {
+    let next = next::execve.ensure();
+    // SAFETY: the caller's arguments, with an environment made from theirs.
+    unsafe { with_environment(env, |env| next(path, argv, env)) }
+}
+
+/// The hook for `execv`: `execve` with `environ` (execv(3)).
+pub(crate) unsafe fn execv(path: Str, argv: Strs) -> c_int {
+    // SAFETY: libc's variable; `execve` takes its snapshot.
+    unsafe { execve(path, argv, environ) }
+}
+
+/// The hook for `execvpe`.
+pub(crate) unsafe fn execvpe(file: Str, argv: Strs, env: Strs) -> c_int {
+    let next = next::execvpe.ensure();
+    // SAFETY: the caller's arguments, with an environment made from theirs.
+    unsafe { with_environment(env, |env| next(file, argv, env)) }
+}
+
+/// The hook for `execvp`: `execvpe` with `environ` (posix/execvp.c).
+pub(crate) unsafe fn execvp(file: Str, argv: Strs) -> c_int {
+    // SAFETY: libc's variable; `execvpe` takes its snapshot.
+    unsafe { execvpe(file, argv, environ) }
+}
+
+/// The hook for `fexecve`.
+pub(crate) unsafe fn fexecve(fd: c_int, argv: Strs, env: Strs) -> c_int {
+    let next = next::fexecve.ensure();
+    // SAFETY: the caller's arguments, with an environment made from theirs.
+    unsafe { with_environment(env, |env| next(fd, argv, env)) }
+}
+
+/// The hook for `execveat`.
+pub(crate) unsafe fn execveat(fd: c_int, path: Str, argv: Strs, env: Strs, flags: c_int) -> c_int {
+    let next = next::execveat.ensure();
+    // SAFETY: the caller's arguments, with an environment made from theirs.
+    unsafe { with_environment(env, |env| next(fd, path, argv, env, flags)) }
+}
