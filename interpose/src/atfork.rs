@@ -92,7 +92,10 @@ impl Table {
     /// The entry is whole before the length counts it, so that a fork at any instant leaves the
     /// child a consistent table.
     fn push(&mut self, entry: Entry) {
-        let place = ptr::from_mut(self).wrapping_add(1).cast::<Entry>().wrapping_add(self.len);
+        let place = ptr::from_mut(self)
+            .wrapping_add(1)
+            .cast::<Entry>()
+            .wrapping_add(self.len);
         // SAFETY: the caller checked that there is room for another entry in the mapping.
         unsafe { place.write(entry) };
         core::sync::atomic::fence(Ordering::Release);
@@ -114,10 +117,18 @@ fn registered() -> Option<&'static mut Table> {
 pub(crate) fn register(handlers: [Option<Handler>; 3], dso: *const c_void) -> c_int {
     fork::install();
     let _held = LOCK.hold();
-    let Some(table) = table_with_room() else { return libc::ENOMEM };
+    let Some(table) = table_with_room() else {
+        return libc::ENOMEM;
+    };
     let id = NEWEST.fetch_add(1, Ordering::Relaxed) + 1;
     let early = !ALLOCATOR_IS_UP.load(Ordering::Relaxed);
-    table.push(Entry { id, handlers, dso, early, live: true });
+    table.push(Entry {
+        id,
+        handlers,
+        dso,
+        early,
+        live: true,
+    });
     0
 }
 
@@ -152,7 +163,11 @@ pub(crate) fn forget(dso: *const c_void) {
     }
     let _held = LOCK.hold();
     if let Some(table) = registered() {
-        for entry in table.entries().iter_mut().filter(|entry| ptr::eq(entry.dso, dso)) {
+        for entry in table
+            .entries()
+            .iter_mut()
+            .filter(|entry| ptr::eq(entry.dso, dso))
+        {
             entry.live = false;
         }
     }
@@ -168,7 +183,11 @@ pub(crate) fn run(phase: Phase, tier: Tier, bound: u64) {
     if bound == 0 || TABLE.load(Ordering::Relaxed).is_null() {
         return;
     }
-    let mut last = if phase == Phase::Prepare { bound.saturating_add(1) } else { 0 };
+    let mut last = if phase == Phase::Prepare {
+        bound.saturating_add(1)
+    } else {
+        0
+    };
     while let Some(entry) = next(phase, tier, last, bound) {
         last = entry.id;
         let [prepare, parent, child] = entry.handlers;

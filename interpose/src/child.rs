@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use crate::family::Family;
 use crate::gate::{GATE, LINGERING, ORPHANS};
-use crate::slot::{self, WAIVED};
+use crate::slot::{self, FORKING, GIVEN_UP, PASSED};
 use crate::sync::AtomicU32;
 use crate::{atfork, forker, stats, sys};
 
@@ -22,9 +22,11 @@ pub(crate) fn repair() {
     PID.store(sys::getpid(), Ordering::Relaxed);
     let mut lost = 0;
     slot::keep_only(slot::mine(), tid, |vanished| {
+        // The word alone does not tell: a thread that backs off from the closed gate shows its
+        // family for a moment. Whoever was inside when the gate was drained has a mark.
         let family = Family::from_code(vanished.word.load(Ordering::Relaxed));
-        let waived = vanished.mark.load(Ordering::Relaxed) & WAIVED != 0;
-        if let (Some(family), false) = (family, waived) {
+        let inside = vanished.mark.load(Ordering::Relaxed) & (GIVEN_UP | PASSED | FORKING) != 0;
+        if let (Some(family), true) = (family, inside) {
             lost |= family.bit();
         }
     });

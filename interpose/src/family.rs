@@ -11,16 +11,16 @@ use crate::options;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub(crate) enum Family {
-    /// `tzset_lock`: everything that reads the time zone (time/tzset.c).
+    /// `tzset_lock`: everything that reads the time zone (`time/tzset.c`).
     TimeZone = 1,
-    /// `envlock`: everything that changes the environment (stdlib/setenv.c).
+    /// `envlock`: everything that changes the environment (`stdlib/setenv.c`).
     Environment,
     /// `__libc_setlocale_lock`, `_nl_state_lock`, gettext's `tree_lock` and what they load.
     /// `strerror` and its kin belong here: they take three of these locks even in the C locale.
     Locale,
-    /// The lock of `random` and `rand` (stdlib/random.c).
+    /// The lock of `random` and `rand` (`stdlib/random.c`).
     Random,
-    /// `syslog_lock`, held over `connect` and `send` to the log daemon (misc/syslog.c).
+    /// `syslog_lock`, held over `connect` and `send` to the log daemon (`misc/syslog.c`).
     Syslog,
     /// Look-ups of users and groups: NSS modules, which may ask another machine.
     Users,
@@ -29,7 +29,7 @@ pub(crate) enum Family {
     /// Look-ups of services, protocols, networks, RPC programs and aliases; and the rare host
     /// look-ups that hold a lock while they wait for DNS.
     Names,
-    /// Net groups (nss/getnetgrent_r.c).
+    /// Net groups (`nss/getnetgrent_r.c`).
     Netgroup,
 }
 

@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::family::Family;
 use crate::gate::{CLOSED, FORKER, GATE, LINGERING};
-use crate::slot::{self, FORKING, GIVEN_UP, Slot, WAIVED};
+use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
 use crate::sync::{AtomicU32, fence};
 use crate::{child, stats, sys};
 
@@ -36,8 +36,8 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 static DEPTH: AtomicU32 = AtomicU32::new(0);
 /// 1 while the owner drains; then it sleeps on purpose.
 static DRAINING: AtomicU32 = AtomicU32::new(0);
-/// 1 if this drain waived a thread.
-static WAIVERS: AtomicU32 = AtomicU32::new(0);
+/// 1 if some thread has a mark that ends when the gate opens: [`WAIVED`] or [`PASSED`].
+static MARKS: AtomicU32 = AtomicU32::new(0);
 /// What the owner's word held before.
 static BEFORE: AtomicU32 = AtomicU32::new(0);
 /// The owner's signal mask before.
@@ -83,8 +83,10 @@ pub(crate) fn open() {
         return;
     }
     let mask = MASK.load(Ordering::Relaxed);
-    forget_waivers();
-    slot::mine().word.store(BEFORE.load(Ordering::Relaxed), Ordering::Relaxed);
+    forget_marks();
+    slot::mine()
+        .word
+        .store(BEFORE.load(Ordering::Relaxed), Ordering::Relaxed);
     GATE.open();
     sys::futex_wake(GATE.flags_word(), i32::MAX);
     OWNER.store(0, Ordering::Release);
@@ -138,6 +140,12 @@ pub(crate) fn is_stuck() -> bool {
         && sys::thread_syscall(owner).is_some_and(|call| call.number == libc::SYS_futex)
 }
 
+/// Notes that the thread of `slot`, which is the caller, goes through the closed gate.
+pub(crate) fn let_pass(slot: &Slot) {
+    slot.mark.fetch_or(PASSED, Ordering::SeqCst);
+    MARKS.store(1, Ordering::SeqCst);
+}
+
 /// Waits until the calling thread may close the gate.
 fn take_turn(me: &Slot) -> bool {
     let tid = me.tid.load(Ordering::Relaxed);
@@ -158,7 +166,9 @@ fn take_turn(me: &Slot) -> bool {
             break;
         }
         if !sys::thread_exists(pid, owner)
-            && OWNER.compare_exchange(owner, tid, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            && OWNER
+                .compare_exchange(owner, tid, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
         {
             DEPTH.store(0, Ordering::Relaxed);
             break;
@@ -224,9 +234,16 @@ fn readers(me: &Slot, scope: Scope) -> impl Iterator<Item = (&'static Slot, Fami
 
 /// Counts who is inside, and gives up those whose budget is used up.
 fn survey(me: &Slot, scope: Scope, elapsed_ns: u64) -> Survey {
-    let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
+    let mut found = Survey {
+        inside: 0,
+        deadline_ns: u64::MAX,
+    };
     // A child of `vfork` must not wait for long, and one of a raw `clone` would wait in vain.
-    let most = if sys::getpid() == child::pid() { u64::MAX } else { FOREIGN_BUDGET_NS };
+    let most = if sys::getpid() == child::pid() {
+        u64::MAX
+    } else {
+        FOREIGN_BUDGET_NS
+    };
     for (slot, family) in readers(me, scope) {
         let budget = family.budget_ns().min(most);
         if elapsed_ns >= budget {
@@ -264,7 +281,7 @@ fn excuse(me: &Slot, scope: Scope) {
     for (slot, family) in readers(me, scope) {
         if family.waits_without_locks() && is_in_lock_free_wait(slot) {
             slot.mark.fetch_or(WAIVED, Ordering::Relaxed);
-            WAIVERS.store(1, Ordering::Relaxed);
+            MARKS.store(1, Ordering::Relaxed);
             stats::WAIVED.add();
         } else {
             slot::reap(slot);
@@ -280,7 +297,7 @@ fn is_in_lock_free_wait(slot: &Slot) -> bool {
 /// Looks again at the threads that were waived, right before the fork goes on. True if one has
 /// moved on and must be waited for after all.
 fn reconsider_waivers() -> bool {
-    if WAIVERS.load(Ordering::Relaxed) == 0 {
+    if MARKS.load(Ordering::Relaxed) == 0 {
         return false;
     }
     let mut moved = false;
@@ -293,14 +310,14 @@ fn reconsider_waivers() -> bool {
     moved
 }
 
-/// Waivers hold for one fork; a thread that was given up stays so until it leaves.
-fn forget_waivers() {
-    if WAIVERS.swap(0, Ordering::Relaxed) == 0 && GATE.flags() & LINGERING == 0 {
+/// Most marks hold for one fork; a thread that was given up stays so until it leaves.
+fn forget_marks() {
+    if MARKS.swap(0, Ordering::Relaxed) == 0 && GATE.flags() & LINGERING == 0 {
         return;
     }
     let mut lingering = false;
     for slot in slot::all() {
-        let mark = slot.mark.fetch_and(!WAIVED, Ordering::Relaxed);
+        let mark = slot.mark.fetch_and(!(WAIVED | PASSED), Ordering::Relaxed);
         lingering |= mark & GIVEN_UP != 0;
     }
     GATE.set(LINGERING, lingering);

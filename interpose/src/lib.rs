@@ -22,12 +22,13 @@
 //! | `options`, `logger`, `stats`, `text` | what the user asked for, and what the user is told |
 //! | `sys` | system calls, and all that differs by operating system |
 //!
-//! The crate exports C symbols, not a Rust interface; only [`gate`] is public, for its model.
+//! The crate exports C symbols, not a Rust interface. `gate_model` checks the protocol with loom.
 
 // The protocol alone is built for loom's model.
-pub mod gate;
-
 mod barrier;
+mod gate;
+#[cfg(all(loom, test))]
+mod gate_model;
 mod sync;
 
 #[cfg(not(loom))]

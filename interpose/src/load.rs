@@ -16,17 +16,18 @@ use crate::{atfork, barrier, child, fork, logger, next, object, preload, sys, th
 #[cfg_attr(test, expect(dead_code, reason = "the test process stays as it is"))]
 extern "C" fn load() {
     logger::install();
-    let request = read_options();
+    let (request, problem) = read_options();
     child::pid();
     let membarrier = !options::fence() && barrier::register();
     GATE.set(FENCED, !membarrier);
     if let Some(fd) = variable(c"FORKFIX_HANDSHAKE") {
-        answer(fd, &request, membarrier);
+        answer(fd, &request, problem.as_str(), membarrier);
     }
-    match request {
-        Ok(Request::Run) => {}
-        Ok(Request::Help) => help(libc::STDERR_FILENO),
-        Err(sentence) => complain(&sentence),
+    if request == Request::Help {
+        help(libc::STDERR_FILENO);
+    }
+    if !problem.as_str().is_empty() {
+        complain(problem.as_str());
     }
     next::resolve_all();
     threads::find_flag();
@@ -36,16 +37,18 @@ extern "C" fn load() {
     preload::remember(variable(c"LD_PRELOAD"));
 }
 
-fn read_options() -> Result<Request, Text<256>> {
+/// Applies the variables; the text is the sentence about a problem, empty if there is none.
+fn read_options() -> (Request, Text<256>) {
     if variable(c"FORKFIX").is_some_and(|value| options::is_kill_switch(value.to_bytes())) {
         options::turn_off();
     }
     let text = variable(c"FORKFIX_OPTIONS").map_or(&b""[..], CStr::to_bytes);
-    options::parse(text).map_err(|problem| {
-        let mut sentence = Text::new();
+    let mut sentence = Text::new();
+    let request = options::parse(text).unwrap_or_else(|problem| {
         let _ = write!(sentence, "{problem}");
-        sentence
-    })
+        Request::Run
+    });
+    (request, sentence)
 }
 
 /// The value of an environment variable, for as long as nobody changes it.
@@ -70,24 +73,28 @@ fn find_allocator() {
 
 /// The handshake with the command: says on the descriptor in `fd` whether the library is fit, and
 /// ends the process, which was started for nothing else.
-fn answer(fd: &CStr, request: &Result<Request, Text<256>>, membarrier: bool) -> ! {
-    let fd = fd.to_str().ok().and_then(|fd| fd.parse().ok()).unwrap_or(libc::STDERR_FILENO);
+fn answer(fd: &CStr, request: &Request, problem: &str, membarrier: bool) -> ! {
+    let fd = fd
+        .to_str()
+        .ok()
+        .and_then(|fd| fd.parse().ok())
+        .unwrap_or(libc::STDERR_FILENO);
     let mut line = Text::<512>::new();
     let _ = write!(line, "forkfix {} ", env!("CARGO_PKG_VERSION"));
-    let _ = match request {
-        Ok(Request::Run) => {
-            write!(line, "ok barrier={}", if membarrier { "membarrier" } else { "fence" })
-        }
-        Ok(Request::Help) => write!(line, "help"),
-        Err(sentence) => write!(
+    let _ = if !problem.is_empty() {
+        write!(line, "error {problem}")
+    } else if *request == Request::Help {
+        write!(line, "help")
+    } else {
+        write!(
             line,
-            "error {}",
-            core::str::from_utf8(sentence.as_bytes()).unwrap_or("unreadable options")
-        ),
+            "ok barrier={}",
+            if membarrier { "membarrier" } else { "fence" }
+        )
     };
     line.end_line();
     sys::write(fd, line.as_bytes());
-    if matches!(request, Ok(Request::Help)) {
+    if *request == Request::Help {
         help(fd);
     }
     sys::exit_now(0);
@@ -100,13 +107,9 @@ fn help(fd: i32) {
 }
 
 /// A bad option of a library that was preloaded by hand: one sentence, then on with what is known.
-fn complain(sentence: &Text<256>) {
+fn complain(problem: &str) {
     let mut line = Text::<512>::new();
-    let _ = write!(
-        line,
-        "forkfix: {}",
-        core::str::from_utf8(sentence.as_bytes()).unwrap_or("unreadable options")
-    );
+    let _ = write!(line, "forkfix: {problem}");
     line.end_line();
     sys::write(libc::STDERR_FILENO, line.as_bytes());
 }

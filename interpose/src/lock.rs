@@ -30,7 +30,11 @@ impl Lock {
     /// Takes the lock.
     pub(crate) fn hold(&self) -> Held<'_> {
         let mask = sys::block_signals();
-        if self.0.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        if self
+            .0
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
             while self.0.swap(CONTENDED, Ordering::Acquire) != FREE {
                 sys::futex_wait(&self.0, CONTENDED, u64::MAX / 2);
             }

@@ -1,45 +1,59 @@
 //! Our entry in `LD_PRELOAD`, for programs that are started without it.
 
+use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::hooks::environment::Strs;
 use crate::{object, options, sys};
 
 type Str = *const c_char;
-type Strs = *const *const c_char;
 
 const NAME: &[u8] = b"LD_PRELOAD=";
 /// Longest path of the library that is carried on: `PATH_MAX`.
 const LONGEST: usize = 4096;
 
-/// The absolute path of this library; its length is 0 if it was not preloaded by `LD_PRELOAD`.
-static mut PATH: [u8; LONGEST] = [0; LONGEST];
+/// Room for the absolute path of this library.
+struct Path(UnsafeCell<[u8; LONGEST]>);
+
+// SAFETY: written by the constructor alone, before `LENGTH` tells anybody to read it.
+unsafe impl Sync for Path {}
+
+static PATH: Path = Path(UnsafeCell::new([0; LONGEST]));
+/// How long the path is; 0 if the library was not preloaded by `LD_PRELOAD`.
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
 
 fn path() -> &'static [u8] {
     let len = LENGTH.load(Ordering::Acquire);
     // SAFETY: `remember` wrote these bytes before it published the length, and nothing writes them
     // afterwards.
-    unsafe { core::slice::from_raw_parts((&raw const PATH).cast(), len) }
+    unsafe { core::slice::from_raw_parts(PATH.0.get().cast(), len) }
 }
 
 /// Notes where this library is, if the environment it was loaded with preloads it; for the
 /// constructor. A library loaded by other means needs nothing carried on.
 pub(crate) fn remember(environment_value: Option<&CStr>) {
-    let Some(own) = object::own_path() else { return };
+    let Some(own) = object::own_path() else {
+        return;
+    };
     let named = |value: &CStr| has_entry(value.to_bytes(), file_name(own.to_bytes()));
     if !environment_value.is_some_and(named) {
         return;
     }
     // SAFETY: a C string, and room for PATH_MAX bytes; the constructor is the only writer.
-    let absolute = unsafe { libc::realpath(own.as_ptr(), (&raw mut PATH).cast()) };
+    let absolute = unsafe { libc::realpath(own.as_ptr(), PATH.0.get().cast()) };
     if absolute.is_null() {
-        log::error!("cannot find the library's own path; programs without LD_PRELOAD go unprotected");
+        log::error!(
+            "cannot find the library's own path; programs without LD_PRELOAD go unprotected"
+        );
         return;
     }
     // SAFETY: `realpath` wrote a C string into our buffer.
-    LENGTH.store(unsafe { CStr::from_ptr(absolute) }.count_bytes(), Ordering::Release);
+    LENGTH.store(
+        unsafe { CStr::from_ptr(absolute) }.count_bytes(),
+        Ordering::Release,
+    );
 }
 
 fn file_name(path: &[u8]) -> &[u8] {
@@ -49,7 +63,9 @@ fn file_name(path: &[u8]) -> &[u8] {
 /// Whether a value of `LD_PRELOAD` has an entry with this file name. Entries end at colons and
 /// spaces (ld.so(8)).
 fn has_entry(value: &[u8], name: &[u8]) -> bool {
-    value.split(|byte| matches!(byte, b':' | b' ')).any(|entry| file_name(entry) == name)
+    value
+        .split(|byte| matches!(byte, b':' | b' '))
+        .any(|entry| file_name(entry) == name)
 }
 
 /// A line `LD_PRELOAD=…` for an environment, in memory of its own.
@@ -64,7 +80,10 @@ impl Line {
         let parts = [NAME, path(), separator, theirs];
         // The mapping is zeroed, so the line ends with a zero byte.
         let size = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
-        let line = Self { memory: sys::map(size)?, size };
+        let line = Self {
+            memory: sys::map(size)?,
+            size,
+        };
         let mut at = line.memory.as_ptr();
         for part in parts {
             // SAFETY: the mapping has room for all parts.
@@ -104,7 +123,11 @@ pub(crate) unsafe fn line_for(env: Strs) -> Option<Line> {
             return None;
         }
     }
-    if has_entry(theirs, file_name(own)) { None } else { Line::new(theirs) }
+    if has_entry(theirs, file_name(own)) {
+        None
+    } else {
+        Line::new(theirs)
+    }
 }
 
 /// Replaces the `LD_PRELOAD` of `env` by `line`, or adds it.
@@ -118,7 +141,10 @@ pub(crate) unsafe fn put(env: *mut Str, line: &Line) {
     // SAFETY: up to its null entry the array may be read.
     while let Some(entry) = NonNull::new(unsafe { *at }.cast_mut()) {
         // SAFETY: entries are C strings.
-        if unsafe { CStr::from_ptr(entry.as_ptr()) }.to_bytes().starts_with(NAME) {
+        if unsafe { CStr::from_ptr(entry.as_ptr()) }
+            .to_bytes()
+            .starts_with(NAME)
+        {
             // SAFETY: an entry of the caller's array.
             unsafe { at.write(line.memory.as_ptr().cast()) };
             return;
@@ -128,7 +154,7 @@ pub(crate) unsafe fn put(env: *mut Str, line: &Line) {
     // SAFETY: the null entry, and the room behind it.
     unsafe { at.write(line.memory.as_ptr().cast()) };
     // SAFETY: as above.
-    unsafe { at.add(1).write(ptr::null()) };
+    unsafe { at.wrapping_add(1).write(ptr::null()) };
 }
 
 /// The entries of an environment.
@@ -157,7 +183,10 @@ mod tests {
     #[test]
     fn entries_are_found_by_file_name() {
         assert!(has_entry(b"/a/libforkfix.so", b"libforkfix.so"));
-        assert!(has_entry(b"/x/y.so /usr/$LIB/libforkfix.so:z", b"libforkfix.so"));
+        assert!(has_entry(
+            b"/x/y.so /usr/$LIB/libforkfix.so:z",
+            b"libforkfix.so"
+        ));
         assert!(!has_entry(b"/a/notlibforkfix.so", b"libforkfix.so"));
         assert!(!has_entry(b"", b"libforkfix.so"));
     }

@@ -79,7 +79,7 @@ impl Drop for AtOnce {
 /// A cancellation, `pthread_exit` or an exception leaves through the fast path of a hook.
 #[cold]
 #[inline(never)]
-fn unwound() {
+extern "C" fn unwound() {
     AtOnce { slot: slot::mine() }.leave();
 }
 
@@ -137,6 +137,7 @@ fn wait_at_gate(slot: &Slot, family: Family) {
             naps += 1;
             // Passing a closed gate is the lesser evil only if it would never open.
             if naps > 1 && forker::is_stuck() {
+                forker::let_pass(slot);
                 return;
             }
         }

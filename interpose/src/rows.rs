@@ -32,21 +32,29 @@ macro_rules! next_definitions {
 
 /// A type, or `()` if there is none.
 macro_rules! or_unit {
-    () => { () };
-    ($ty:ty) => { $ty };
+    () => {
+        ()
+    };
+    ($ty:ty) => {
+        $ty
+    };
 }
 
 /// An optional expression.
 macro_rules! option {
-    () => { None };
-    ($value:expr) => { Some($value) };
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
 }
 
 /// One exported function.
 macro_rules! export {
     ($name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, $body:block) => {
         #[cfg_attr(not(test), unsafe(no_mangle))]
-        #[cfg_attr(test, expect(dead_code, reason = "not exported in tests"))]
+        #[cfg_attr(test, allow(dead_code, reason = "not exported in tests, though some call others"))]
         #[allow(unused_unsafe, reason = "some answers are safe expressions, some are not")]
         unsafe extern "C-unwind" fn $name($($arg: $ty),*) -> $ret $body
     };

@@ -23,12 +23,15 @@ pub(crate) const WAIVED: u32 = 1 << 1;
 /// The thread is inside and wants to fork itself: it cannot leave before the present fork is done.
 pub(crate) const FORKING: u32 = 1 << 2;
 
+/// The thread passed the closed gate, because the forker was stuck: it may be anywhere in its call.
+pub(crate) const PASSED: u32 = 1 << 3;
+
 /// One thread's record: a cache line of its own, so that readers do not slow each other down.
 #[repr(C, align(64))]
 pub(crate) struct Slot {
     /// The reader's word of the [gate](crate::gate). Written by its thread only.
     pub(crate) word: AtomicU32,
-    /// Notes about the thread, mostly the forker's: [`GIVEN_UP`], [`WAIVED`], [`FORKING`].
+    /// Notes about the thread: [`GIVEN_UP`], [`WAIVED`], [`FORKING`], [`PASSED`].
     pub(crate) mark: AtomicU32,
     /// The thread; 0 while the record is free.
     pub(crate) tid: AtomicU32,
@@ -191,16 +194,16 @@ fn take_free() -> Option<&'static Slot> {
     let mut index = start;
     loop {
         let slot = at_or_map(index as usize)?;
-        if slot.tid.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        if slot
+            .tid
+            .compare_exchange(0, tid, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
             slot.index.store(index, Ordering::Relaxed);
             IN_USE.fetch_max(index + 1, Ordering::AcqRel);
             // Only if no record below was freed meanwhile.
-            let _ = LOWEST_FREE.compare_exchange(
-                start,
-                index + 1,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
+            let _ =
+                LOWEST_FREE.compare_exchange(start, index + 1, Ordering::AcqRel, Ordering::Relaxed);
             return Some(slot);
         }
         index += 1;
@@ -239,15 +242,13 @@ extern "C" fn give_back(slot: *mut c_void) {
 }
 
 /// In a forked child: every record but the caller's is free again, because their threads are gone.
-/// Calls `vanished` for each thread that was inside at the fork.
+/// Calls `vanished` with each before.
 pub(crate) fn keep_only(mine: &Slot, tid: u32, mut vanished: impl FnMut(&Slot)) {
     for slot in all() {
         if ptr::eq(slot, mine) {
             slot.tid.store(tid, Ordering::Relaxed);
         } else if slot.tid.load(Ordering::Relaxed) != 0 {
-            if slot.word.load(Ordering::Relaxed) != 0 {
-                vanished(slot);
-            }
+            vanished(slot);
             slot.release();
         }
     }

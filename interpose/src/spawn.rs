@@ -1,9 +1,9 @@
-//! posix_spawn and exec: the environment that new programs get.
+//! `posix_spawn` and exec: the environment that new programs get.
 //!
 //! These share memory or exec at once, so no lock can be orphaned. What they race with is the
-//! environment: `setenv` in another thread moves the array that the kernel is reading. If they are
-//! given `environ` itself, the environment family is drained, the array of pointers is copied, and
-//! they run from the copy. The strings stay where they are: libc never frees one
+//! environment: `setenv` in another thread moves the array that the kernel is reading. So the
+//! environment family is drained, and if they were given `environ` itself, the array of pointers is
+//! copied and they run from the copy. The strings stay where they are: libc never frees one
 //! (stdlib/setenv.c).
 //!
 //! They also carry `LD_PRELOAD` on (`follow=1`): a caller that passes an environment of its own
@@ -20,16 +20,12 @@ use libc::{pid_t, posix_spawn_file_actions_t, posix_spawnattr_t};
 
 use crate::family::Family;
 use crate::forker::{self, Scope};
+use crate::hooks::environment::{self, Strs};
 use crate::preload;
 use crate::table::next;
 use crate::{options, sys, threads};
 
 type Str = *const c_char;
-type Strs = *const *const c_char;
-
-unsafe extern "C" {
-    static environ: Strs;
-}
 
 /// Entries that need no mapping; most environments have fewer.
 const INLINE: usize = 256;
@@ -42,7 +38,10 @@ struct Snapshot {
 
 impl Snapshot {
     const fn new() -> Self {
-        Self { inline: [const { MaybeUninit::uninit() }; INLINE], mapped: None }
+        Self {
+            inline: [const { MaybeUninit::uninit() }; INLINE],
+            mapped: None,
+        }
     }
 
     /// Room for `count` pointers; `None` if the kernel has no memory.
@@ -70,7 +69,7 @@ impl Snapshot {
             unsafe { ptr::copy_nonoverlapping(env, to, len) };
         }
         // SAFETY: within the room.
-        unsafe { to.add(len).write(ptr::null()) };
+        unsafe { to.wrapping_add(len).write(ptr::null()) };
         Some(to)
     }
 }
@@ -92,7 +91,7 @@ impl Drop for Snapshot {
 unsafe fn length(env: Strs) -> usize {
     let mut len = 0;
     // SAFETY: up to its null entry the array may be read.
-    while !env.is_null() && !unsafe { *env.add(len) }.is_null() {
+    while !env.is_null() && !unsafe { *env.wrapping_add(len) }.is_null() {
         len += 1;
     }
     len
@@ -107,22 +106,24 @@ unsafe fn with_environment(env: Strs, start: impl FnOnce(Strs) -> c_int) -> c_in
     if options::off() {
         return start(env);
     }
-    // SAFETY: libc's variable; reading it races with `setenv` as the caller's own reading did.
-    let is_shared = !env.is_null() && ptr::eq(env, unsafe { environ });
     let mut snapshot = Snapshot::new();
     let mut env = env;
-    if is_shared && threads::may_be_many() {
+    if threads::may_be_many() {
         let closed = forker::close(Scope::Only(Family::Environment));
-        // SAFETY: no other thread is in a function that changes the array; it may just have moved,
-        // so it is read anew.
-        let copy = unsafe { snapshot.copy(environ) };
+        // Only now: the array may have moved since the caller looked.
+        if environment::is_current_or_stale(env) {
+            // SAFETY: no other thread is in a function that changes the array.
+            let copy = unsafe { snapshot.copy(environment::current()) };
+            env = copy.map_or(env, |copy| copy.cast_const());
+        }
         if closed {
             forker::open();
         }
-        env = copy.map_or(env, |copy| copy.cast_const());
     }
     // SAFETY: the caller's array, or the copy of it.
-    let Some(line) = (unsafe { preload::line_for(env) }) else { return start(env) };
+    let Some(line) = (unsafe { preload::line_for(env) }) else {
+        return start(env);
+    };
     let mut with_line = Snapshot::new();
     // SAFETY: as above.
     match unsafe { with_line.copy(env) } {
@@ -135,6 +136,18 @@ unsafe fn with_environment(env: Strs, start: impl FnOnce(Strs) -> c_int) -> c_in
     }
 }
 
+/// Calls the next definition of `$name` with the environment made from `$env`, which stands where
+/// the arguments say so.
+macro_rules! start {
+    ($name:ident, $env:expr, |$with:ident| ($($arg:expr),*)) => {{
+        let next = next::$name.ensure();
+        // SAFETY: the caller's arguments, with an environment made from theirs.
+        let start = |$with: Strs| unsafe { next($($arg),*) };
+        // SAFETY: the caller's environment.
+        unsafe { with_environment($env, start) }
+    }};
+}
+
 /// The hook for `posix_spawn`.
 pub(crate) unsafe fn posix_spawn(
     pid: *mut pid_t,
@@ -144,9 +157,14 @@ pub(crate) unsafe fn posix_spawn(
     argv: *const *mut c_char,
     env: *const *mut c_char,
 ) -> c_int {
-    let next = next::posix_spawn.ensure();
-    // SAFETY: the caller's arguments, with an environment made from theirs.
-    unsafe { with_environment(env.cast(), |env| next(pid, path, actions, attr, argv, env.cast())) }
+    start!(posix_spawn, env.cast(), |env| (
+        pid,
+        path,
+        actions,
+        attr,
+        argv,
+        env.cast()
+    ))
 }
 
 /// The hook for `posix_spawnp`.
@@ -158,47 +176,42 @@ pub(crate) unsafe fn posix_spawnp(
     argv: *const *mut c_char,
     env: *const *mut c_char,
 ) -> c_int {
-    let next = next::posix_spawnp.ensure();
-    // SAFETY: the caller's arguments, with an environment made from theirs.
-    unsafe { with_environment(env.cast(), |env| next(pid, file, actions, attr, argv, env.cast())) }
+    start!(posix_spawnp, env.cast(), |env| (
+        pid,
+        file,
+        actions,
+        attr,
+        argv,
+        env.cast()
+    ))
 }
 
 /// The hook for `execve`.
 pub(crate) unsafe fn execve(path: Str, argv: Strs, env: Strs) -> c_int {
-    let next = next::execve.ensure();
-    // SAFETY: the caller's arguments, with an environment made from theirs.
-    unsafe { with_environment(env, |env| next(path, argv, env)) }
+    start!(execve, env, |env| (path, argv, env))
 }
 
 /// The hook for `execv`: `execve` with `environ` (execv(3)).
 pub(crate) unsafe fn execv(path: Str, argv: Strs) -> c_int {
-    // SAFETY: libc's variable; `execve` takes its snapshot.
-    unsafe { execve(path, argv, environ) }
+    start!(execve, environment::current(), |env| (path, argv, env))
 }
 
 /// The hook for `execvpe`.
 pub(crate) unsafe fn execvpe(file: Str, argv: Strs, env: Strs) -> c_int {
-    let next = next::execvpe.ensure();
-    // SAFETY: the caller's arguments, with an environment made from theirs.
-    unsafe { with_environment(env, |env| next(file, argv, env)) }
+    start!(execvpe, env, |env| (file, argv, env))
 }
 
 /// The hook for `execvp`: `execvpe` with `environ` (posix/execvp.c).
 pub(crate) unsafe fn execvp(file: Str, argv: Strs) -> c_int {
-    // SAFETY: libc's variable; `execvpe` takes its snapshot.
-    unsafe { execvpe(file, argv, environ) }
+    start!(execvpe, environment::current(), |env| (file, argv, env))
 }
 
 /// The hook for `fexecve`.
 pub(crate) unsafe fn fexecve(fd: c_int, argv: Strs, env: Strs) -> c_int {
-    let next = next::fexecve.ensure();
-    // SAFETY: the caller's arguments, with an environment made from theirs.
-    unsafe { with_environment(env, |env| next(fd, argv, env)) }
+    start!(fexecve, env, |env| (fd, argv, env))
 }
 
 /// The hook for `execveat`.
 pub(crate) unsafe fn execveat(fd: c_int, path: Str, argv: Strs, env: Strs, flags: c_int) -> c_int {
-    let next = next::execveat.ensure();
-    // SAFETY: the caller's arguments, with an environment made from theirs.
-    unsafe { with_environment(env, |env| next(fd, path, argv, env, flags)) }
+    start!(execveat, env, |env| (fd, path, argv, env, flags))
 }

@@ -57,7 +57,10 @@ pub(crate) struct Histogram {
 
 impl Histogram {
     const fn new() -> Self {
-        Self { buckets: [const { AtomicU32::new(0) }; BUCKETS], largest: AtomicU64::new(0) }
+        Self {
+            buckets: [const { AtomicU32::new(0) }; BUCKETS],
+            largest: AtomicU64::new(0),
+        }
     }
 
     /// Adds one sample.
@@ -69,7 +72,10 @@ impl Histogram {
     }
 
     fn count(&self) -> u64 {
-        self.buckets.iter().map(|bucket| u64::from(bucket.load(Ordering::Relaxed))).sum()
+        self.buckets
+            .iter()
+            .map(|bucket| u64::from(bucket.load(Ordering::Relaxed)))
+            .sum()
     }
 
     /// An upper bound of the smallest value that `percent` of the samples do not exceed; 0 without
@@ -87,7 +93,9 @@ impl Histogram {
     }
 
     fn reset(&self) {
-        self.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Relaxed));
+        self.buckets
+            .iter()
+            .for_each(|bucket| bucket.store(0, Ordering::Relaxed));
         self.largest.store(0, Ordering::Relaxed);
     }
 }
@@ -128,7 +136,10 @@ pub(crate) fn reset() {
 static AT_EXIT: extern "C" fn() = print;
 
 /// Prints the line if it was asked for and this process forked.
-#[cfg_attr(test, expect(dead_code, reason = "registered in the real library only"))]
+#[cfg_attr(
+    test,
+    expect(dead_code, reason = "registered in the real library only")
+)]
 extern "C" fn print() {
     if !options::stats() || FORKS.get() + ANSWERS.get() == 0 {
         return;

@@ -21,7 +21,7 @@ use libc::{
 
 use crate::errno::{try_again, with};
 use crate::hooks::lookup::{AliasEntry, RpcEntry, ShadowGroup};
-use crate::hooks::{names, plain};
+use crate::hooks::{environment, names, plain};
 use crate::next::Definition;
 use crate::rows::{gated, redirected, routed, variadic};
 use crate::{atfork, fork, spawn};
@@ -59,10 +59,7 @@ gated! {
     }
 
     Environment {
-        libc setenv(name: Str, value: Str, overwrite: c_int) -> c_int = with(ENOMEM, -1);
         libc unsetenv(name: Str) -> c_int = with(ENOMEM, -1);
-        libc putenv(entry: Buf) -> c_int = with(ENOMEM, -1);
-        libc clearenv() -> c_int = with(ENOMEM, -1);
     }
 
     Locale {
@@ -261,6 +258,9 @@ routed! {
     bare pthread_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>) -> c_int => atfork::pthread_atfork_hook;
     bare __cxa_finalize(dso: *mut c_void) => atfork::finalize_hook;
     libc getnameinfo(address: *const sockaddr, len: socklen_t, host: Buf, host_size: socklen_t, service: Buf, service_size: socklen_t, flags: c_int) -> c_int => names::getnameinfo;
+    libc setenv(name: Str, value: Str, overwrite: c_int) -> c_int => environment::setenv;
+    libc putenv(entry: Buf) -> c_int => environment::putenv;
+    libc clearenv() -> c_int => environment::clearenv;
     libc posix_spawn(pid: *mut pid_t, path: Str, actions: *const posix_spawn_file_actions_t, attr: *const posix_spawnattr_t, argv: *const Buf, env: *const Buf) -> c_int => spawn::posix_spawn, c"GLIBC_2.15";
     libc posix_spawnp(pid: *mut pid_t, file: Str, actions: *const posix_spawn_file_actions_t, attr: *const posix_spawnattr_t, argv: *const Buf, env: *const Buf) -> c_int => spawn::posix_spawnp, c"GLIBC_2.15";
     libc execve(path: Str, argv: Strs, env: Strs) -> c_int => spawn::execve;
@@ -284,5 +284,9 @@ pub(crate) use routed_next as next;
 
 /// Every symbol whose next definition must be looked up.
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    gated_next::ALL.iter().chain(redirected_next::ALL).chain(routed_next::ALL).copied()
+    gated_next::ALL
+        .iter()
+        .chain(redirected_next::ALL)
+        .chain(routed_next::ALL)
+        .copied()
 }

@@ -1,7 +1,7 @@
 //! Whether the process may have more than one thread.
 
-use core::sync::atomic::{AtomicPtr, Ordering};
 use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// libc's flag, a byte that is 1 while there is one thread (glibc 2.32 and later).
 static SINGLE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());

@@ -45,8 +45,14 @@ pub(crate) unsafe fn getnameinfo(
     service_size: socklen_t,
     flags: c_int,
 ) -> c_int {
-    let family = if flags & libc::NI_NOFQDN == 0 { Family::Hosts } else { Family::Names };
-    let Ok(_inside) = reader::enter(family) else { return libc::EAI_AGAIN };
+    let family = if flags & libc::NI_NOFQDN == 0 {
+        Family::Hosts
+    } else {
+        Family::Names
+    };
+    let Ok(_inside) = reader::enter(family) else {
+        return libc::EAI_AGAIN;
+    };
     let next = next::getnameinfo.get();
     // SAFETY: the caller's arguments, passed on.
     unsafe { next(address, len, host, host_size, service, service_size, flags) }

@@ -41,12 +41,16 @@ fn describe(table: &AtomicPtr<()>, number: c_int, unknown: &'static CStr) -> &'s
 
 /// What `strerror` says, untranslated.
 pub(crate) fn error_text(number: c_int) -> *mut c_char {
-    describe(&ERROR, number, c"Unknown error").as_ptr().cast_mut()
+    describe(&ERROR, number, c"Unknown error")
+        .as_ptr()
+        .cast_mut()
 }
 
 /// What `strsignal` says, untranslated.
 pub(crate) fn signal_text(number: c_int) -> *mut c_char {
-    describe(&SIGNAL, number, c"Unknown signal").as_ptr().cast_mut()
+    describe(&SIGNAL, number, c"Unknown signal")
+        .as_ptr()
+        .cast_mut()
 }
 
 /// `__xpg_strerror_r`: copies as much of the text as fits.
@@ -56,12 +60,14 @@ pub(crate) fn signal_text(number: c_int) -> *mut c_char {
 /// `buffer` must be valid for writes of `size` bytes.
 pub(crate) unsafe fn copy_error_text(number: c_int, buffer: *mut c_char, size: usize) -> c_int {
     let text = describe(&ERROR, number, c"Unknown error").to_bytes();
-    let Some(room) = size.checked_sub(1) else { return libc::ERANGE };
+    let Some(room) = size.checked_sub(1) else {
+        return libc::ERANGE;
+    };
     let len = text.len().min(room);
     // SAFETY: `len` bytes are within the text and within the buffer, which do not overlap.
     unsafe { ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, len) };
     // SAFETY: `len` is at most `size - 1`.
-    unsafe { buffer.add(len).write(0) };
+    unsafe { buffer.wrapping_add(len).write(0) };
     if len == text.len() { 0 } else { libc::ERANGE }
 }
 
@@ -77,7 +83,7 @@ pub(crate) unsafe fn copy_regex_error(buffer: *mut c_char, size: usize) -> usize
         // SAFETY: `len` bytes are within the text and within the buffer, which do not overlap.
         unsafe { ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, len) };
         // SAFETY: `len` is at most `size - 1`.
-        unsafe { buffer.add(len).write(0) };
+        unsafe { buffer.wrapping_add(len).write(0) };
     }
     text.len()
 }
@@ -123,5 +129,9 @@ pub(crate) fn random_number() -> c_long {
 
 /// Which of two texts `ngettext` returns if there is no translation.
 pub(crate) fn plural(one: *const c_char, many: *const c_char, n: c_ulong) -> *mut c_char {
-    if n == 1 { one.cast_mut() } else { many.cast_mut() }
+    if n == 1 {
+        one.cast_mut()
+    } else {
+        many.cast_mut()
+    }
 }

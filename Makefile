@@ -1,0 +1,41 @@
+# Thin calls; what they do stands in the files they name.
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+OUT := $(or $(CARGO_TARGET_DIR),target)/release
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench install uninstall
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the command and the library, in target/release
+	$(CARGO) build --release --workspace
+
+demo: build ## a real test suite that hangs without forkfix and passes with it
+	tests/demo.sh $(OUT)
+
+test: build ## every test; installs the programs it needs (apt, pip) when run by root
+	$(CARGO) test --release --workspace
+
+lint: ## formatting, clippy and documentation, warnings as errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+bench: build ## what it costs, side by side with the bare program and with other ways to do it
+	$(CARGO) bench --bench sidebyside
+
+install: build ## PREFIX=/usr/local, DESTDIR=
+	install -Dm755 $(OUT)/forkfix $(DESTDIR)$(PREFIX)/bin/forkfix
+	install -Dm755 $(OUT)/libforkfix.so $(DESTDIR)$(PREFIX)/lib/forkfix/libforkfix.so
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	$(OUT)/forkfix generate man > $(DESTDIR)$(PREFIX)/share/man/man1/forkfix.1
+	$(OUT)/forkfix generate bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/forkfix
+	$(OUT)/forkfix generate zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_forkfix
+	$(OUT)/forkfix generate fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/forkfix.fish
+
+uninstall: ## the same PREFIX and DESTDIR
+	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,bin/forkfix lib/forkfix/libforkfix.so share/man/man1/forkfix.1 share/bash-completion/completions/forkfix share/zsh/site-functions/_forkfix share/fish/vendor_completions.d/forkfix.fish)

@@ -1,0 +1,203 @@
+//! The table of hazards: which call the threads hammer, and which call the child makes.
+//!
+//! Invariant: one row, one lock of libc (or one race, in the spawn family); the row's two calls
+//! meet in it. Most rows make the same call on both sides. Where the call only reads under an
+//! rwlock, two readers never hang, so the child or the threads write.
+
+use super::calls;
+
+/// What the hazards are grouped by; the names are those of `--family`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Family {
+    /// localtime, mktime, tzset, strftime …
+    TimeZone,
+    /// setenv, unsetenv, putenv
+    Environment,
+    /// setlocale, newlocale, gettext, strerror
+    Locale,
+    /// random, rand
+    Random,
+    /// syslog, openlog, closelog
+    Syslog,
+    /// Users, groups, services, protocols, netgroups
+    Nss,
+    /// Host names
+    Resolver,
+    /// Programs started while the environment changes
+    Spawn,
+}
+
+impl Family {
+    /// As `--family` takes it.
+    pub(super) fn name(self) -> String {
+        clap::ValueEnum::to_possible_value(&self)
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// A libc call with the name it has in the table.
+#[derive(Clone, Copy)]
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    /// Returns whether the call succeeded. Runs in forked children: libc only, no allocation.
+    pub(super) call: fn() -> bool,
+}
+
+/// What the main thread does again and again.
+pub(super) enum Action {
+    /// `fork`; the child makes this call once and exits.
+    Fork(Call),
+    /// `posix_spawn` with `environ`; the program checks its environment.
+    Spawn,
+}
+
+/// One row.
+pub(super) struct Hazard {
+    /// Unique in the table.
+    pub(super) id: &'static str,
+    pub(super) family: Family,
+    /// What the other threads do in a loop.
+    pub(super) hammer: Call,
+    pub(super) action: Action,
+    /// Runs once in the worker, before any thread exists.
+    pub(super) set_up: fn(),
+}
+
+impl Hazard {
+    /// Threads and child make the same call.
+    const fn same(family: Family, id: &'static str, call: fn() -> bool) -> Self {
+        let call = Call { name: id, call };
+        Self {
+            id,
+            family,
+            hammer: call,
+            action: Action::Fork(call),
+            set_up: nothing,
+        }
+    }
+
+    /// Threads make one call, the child another.
+    const fn pair(family: Family, id: &'static str, hammer: Call, child: Call) -> Self {
+        Self {
+            id,
+            family,
+            hammer,
+            action: Action::Fork(child),
+            set_up: nothing,
+        }
+    }
+
+    const fn after(mut self, set_up: fn()) -> Self {
+        self.set_up = set_up;
+        self
+    }
+
+    /// What the child does, for the table.
+    pub(super) const fn child_name(&self) -> &'static str {
+        match &self.action {
+            Action::Fork(call) => call.name,
+            Action::Spawn => "posix_spawn(environ)",
+        }
+    }
+
+    /// The row with this identifier.
+    pub(super) fn find(id: &str) -> Option<&'static Self> {
+        HAZARDS.iter().find(|hazard| hazard.id == id)
+    }
+}
+
+fn nothing() {}
+
+const SETLOCALE: Call = Call {
+    name: "setlocale",
+    call: calls::setlocale,
+};
+const STRERROR: Call = Call {
+    name: "strerror",
+    call: calls::strerror,
+};
+const GETTEXT: Call = Call {
+    name: "dcgettext",
+    call: calls::dcgettext,
+};
+const TEXTDOMAIN: Call = Call {
+    name: "textdomain",
+    call: calls::textdomain,
+};
+const RES_INIT: Call = Call {
+    name: "res_init",
+    call: calls::res_init,
+};
+const GETNAMEINFO: Call = Call {
+    name: "getnameinfo",
+    call: calls::getnameinfo,
+};
+
+/// All rows, in the order of the report.
+pub(super) static HAZARDS: &[Hazard] = {
+    use Family::{Environment, Locale, Nss, Random, Resolver, Spawn, Syslog, TimeZone};
+    &[
+        Hazard::same(TimeZone, "localtime", calls::localtime),
+        Hazard::same(TimeZone, "localtime_r", calls::localtime_r),
+        Hazard::same(TimeZone, "gmtime_r", calls::gmtime_r),
+        Hazard::same(TimeZone, "mktime", calls::mktime),
+        Hazard::same(TimeZone, "tzset", calls::tzset_again),
+        Hazard::same(TimeZone, "strftime-zone", calls::strftime_zone),
+        Hazard::same(Environment, "setenv", calls::setenv),
+        Hazard::same(Environment, "unsetenv", calls::unsetenv),
+        Hazard::same(Environment, "putenv", calls::putenv),
+        Hazard::same(Locale, "setlocale", calls::setlocale),
+        Hazard::same(Locale, "newlocale", calls::newlocale),
+        Hazard::pair(Locale, "strerror", SETLOCALE, STRERROR),
+        Hazard::pair(Locale, "setlocale-readers", STRERROR, SETLOCALE),
+        Hazard::pair(Locale, "gettext", TEXTDOMAIN, GETTEXT),
+        Hazard::pair(Locale, "textdomain-readers", GETTEXT, TEXTDOMAIN),
+        Hazard::same(Random, "random", calls::random),
+        Hazard::same(Random, "rand", calls::rand),
+        Hazard::same(Syslog, "syslog", calls::syslog).after(calls::mask_syslog),
+        Hazard::same(Syslog, "openlog", calls::openlog).after(calls::mask_syslog),
+        Hazard::same(Nss, "getpwnam", calls::getpwnam).after(calls::files_only),
+        Hazard::same(Nss, "getpwuid", calls::getpwuid).after(calls::files_only),
+        Hazard::same(Nss, "getgrnam", calls::getgrnam).after(calls::files_only),
+        Hazard::same(Nss, "getservbyname", calls::getservbyname).after(calls::files_only),
+        Hazard::same(Nss, "getprotobyname", calls::getprotobyname).after(calls::files_only),
+        Hazard::same(Nss, "getpwent", calls::getpwent).after(calls::files_only),
+        Hazard::same(Nss, "setnetgrent", calls::setnetgrent).after(calls::files_only),
+        Hazard::same(Resolver, "gethostbyname", calls::gethostbyname).after(calls::files_only),
+        Hazard::same(Resolver, "getaddrinfo", calls::getaddrinfo).after(calls::files_only),
+        Hazard::pair(Resolver, "getnameinfo", RES_INIT, GETNAMEINFO).after(calls::files_only),
+        Hazard {
+            id: "posix_spawn",
+            family: Spawn,
+            hammer: Call {
+                name: "setenv/unsetenv",
+                call: calls::change_environment,
+            },
+            action: Action::Spawn,
+            set_up: calls::fill_environment,
+        },
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn identifiers_are_unique() {
+        let ids: HashSet<_> = HAZARDS.iter().map(|hazard| hazard.id).collect();
+        assert_eq!(ids.len(), HAZARDS.len());
+    }
+
+    #[test]
+    fn every_family_has_a_row() {
+        for family in <Family as clap::ValueEnum>::value_variants() {
+            assert!(
+                HAZARDS.iter().any(|hazard| hazard.family == *family),
+                "{family:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What kind of file the kernel would see: an ELF image, a script, or neither.
+//!
+//! Only headers are read, so the size of a program does not matter.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use object::elf::{self, FileHeader64};
+use object::read::ReadCache;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::{Endianness, ReadRef};
+
+/// As much of a file as the kernel looks at to tell how to run it, in bytes.
+const HEAD: u64 = 256;
+
+/// The kinds of executable file.
+pub(crate) enum Kind {
+    /// An ELF program or shared library.
+    Elf(Image),
+    /// A file that starts with `#!`.
+    Script {
+        /// The path after `#!`.
+        interpreter: PathBuf,
+        /// Everything after that path, which the kernel passes as one argument.
+        argument: Option<String>,
+    },
+    /// Text without `#!`: `execvp` and shells give it to `/bin/sh`.
+    Text,
+    /// Nothing that can be run.
+    Broken,
+}
+
+/// The facts of an ELF image that decide whether a library can be preloaded into it.
+pub(crate) struct Image {
+    class: u8,
+    machine: u16,
+    /// Position-independent: a shared library or a program built with `-pie`.
+    pub(crate) shared: bool,
+    /// The loader it asks for; without one it is statically linked.
+    pub(crate) interpreter: Option<PathBuf>,
+    /// Built by Go, whose runtime makes its system calls itself.
+    pub(crate) is_go: bool,
+    /// Has code built by Rust.
+    pub(crate) is_rust: bool,
+}
+
+impl Image {
+    /// The name of the machine this image is built for, unless it is ours.
+    pub(crate) fn foreign_machine(&self) -> Option<String> {
+        let ours = if cfg!(target_arch = "aarch64") {
+            elf::EM_AARCH64
+        } else {
+            elf::EM_X86_64
+        };
+        if self.class == elf::ELFCLASS64.0 && self.machine == ours.0 {
+            return None;
+        }
+        let name = match elf::Machine(self.machine) {
+            elf::EM_386 => "x86",
+            elf::EM_X86_64 => "x86_64",
+            elf::EM_ARM => "arm",
+            elf::EM_AARCH64 => "aarch64",
+            elf::EM_RISCV => "riscv",
+            elf::EM_PPC64 => "powerpc64",
+            elf::EM_S390 => "s390x",
+            elf::EM_LOONGARCH => "loongarch",
+            elf::Machine(other) => return Some(format!("ELF machine number {other}")),
+        };
+        let bits = if self.class == elf::ELFCLASS32.0 {
+            "32-bit"
+        } else {
+            "64-bit"
+        };
+        Some(format!("{bits} {name}"))
+    }
+}
+
+/// Tells the kind of `file`.
+pub(crate) fn read(mut file: File) -> io::Result<Kind> {
+    let mut head = Vec::new();
+    Read::by_ref(&mut file).take(HEAD).read_to_end(&mut head)?;
+    if head.starts_with(&elf::ELFMAG) {
+        file.rewind()?;
+        return Ok(image(&head, file).map_or(Kind::Broken, Kind::Elf));
+    }
+    if let Some(line) = head.strip_prefix(b"#!") {
+        return Ok(script(line));
+    }
+    // Shells tell text from data by the same test: a NUL in what should be the first line.
+    let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(if first_line.contains(&0) {
+        Kind::Broken
+    } else {
+        Kind::Text
+    })
+}
+
+/// Parses the line after `#!` as the kernel does.
+fn script(line: &[u8]) -> Kind {
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.trim_ascii();
+    let end = line
+        .iter()
+        .position(u8::is_ascii_whitespace)
+        .unwrap_or(line.len());
+    let (interpreter, argument) = line.split_at(end);
+    if interpreter.is_empty() {
+        return Kind::Broken;
+    }
+    let argument = String::from_utf8_lossy(argument.trim_ascii()).into_owned();
+    Kind::Script {
+        interpreter: PathBuf::from(OsStr::from_bytes(interpreter)),
+        argument: Some(argument).filter(|argument| !argument.is_empty()),
+    }
+}
+
+/// Reads the headers of an ELF file; `None` if the kernel would not take them for a program.
+fn image(head: &[u8], file: File) -> Option<Image> {
+    let class = *head.get(4)?;
+    let number = |at: usize| {
+        let bytes = [*head.get(at)?, *head.get(at + 1)?];
+        let little = head.get(5) == Some(&elf::ELFDATA2LSB.0);
+        Some(if little {
+            u16::from_le_bytes(bytes)
+        } else {
+            u16::from_be_bytes(bytes)
+        })
+    };
+    let (kind, machine) = (number(16)?, number(18)?);
+    let shared = kind == elf::ET_DYN.0;
+    if !shared && kind != elf::ET_EXEC.0 {
+        return None;
+    }
+    let mut image = Image {
+        class,
+        machine,
+        shared,
+        interpreter: None,
+        is_go: false,
+        is_rust: false,
+    };
+    if image.foreign_machine().is_none() {
+        let data = ReadCache::new(file);
+        image.read_headers(&data).ok()?;
+    }
+    Some(image)
+}
+
+impl Image {
+    fn read_headers<'data>(&mut self, data: impl ReadRef<'data>) -> object::Result<()> {
+        let header = FileHeader64::<Endianness>::parse(data)?;
+        let endian = header.endian()?;
+        for segment in header.program_headers(endian, data)? {
+            if let Some(path) = segment.interpreter(endian, data)? {
+                self.interpreter = Some(PathBuf::from(OsStr::from_bytes(path)));
+            }
+        }
+        // Sections only help to say more; a program runs without them.
+        if let Ok(sections) = header.sections(endian, data) {
+            let find = |name: &[u8]| sections.section_by_name(endian, name);
+            self.is_go = find(b".note.go.buildid")
+                .or_else(|| find(b".go.buildinfo"))
+                .is_some();
+            let comment =
+                find(b".comment").and_then(|(_, section)| section.data(endian, data).ok());
+            let rustc = b"rustc version";
+            self.is_rust =
+                comment.is_some_and(|text| text.windows(rustc.len()).any(|window| window == rustc));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Option<(String, Option<String>)> {
+        match script(line.as_bytes()) {
+            Kind::Script {
+                interpreter,
+                argument,
+            } => Some((interpreter.to_str()?.to_owned(), argument)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_script_names_its_interpreter_and_one_argument() {
+        assert_eq!(parsed("/bin/sh\nexit\n"), Some(("/bin/sh".into(), None)));
+        assert_eq!(
+            parsed(" /bin/sh -e -u \nx"),
+            Some(("/bin/sh".into(), Some("-e -u".into())))
+        );
+        assert_eq!(parsed("\t/bin/sh"), Some(("/bin/sh".into(), None)));
+        assert_eq!(parsed("  \n/bin/sh"), None);
+    }
+
+    #[test]
+    fn machines_are_named_with_their_width() {
+        let image = |class: u8, machine: u16| Image {
+            class,
+            machine,
+            shared: true,
+            interpreter: None,
+            is_go: false,
+            is_rust: false,
+        };
+        let name = |class, machine| image(class, machine).foreign_machine();
+        assert_eq!(name(1, 3).as_deref(), Some("32-bit x86"));
+        assert_eq!(name(2, 243).as_deref(), Some("64-bit riscv"));
+        assert_eq!(name(2, 9999).as_deref(), Some("ELF machine number 9999"));
+        assert!(
+            name(1, 62).is_some_and(|name| name.starts_with("32-bit")),
+            "the x32 ABI is foreign"
+        );
+    }
+}

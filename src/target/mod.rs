@@ -1,0 +1,247 @@
+//! The program that would run: its file, the interpreters behind it, and whether a library can be
+//! preloaded into it.
+//!
+//! Invariant: nothing here runs any code of the target.
+
+pub(crate) mod elf;
+mod find;
+pub(crate) mod privilege;
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::environment::Environment;
+use crate::error::Error;
+use elf::{Image, Kind};
+
+/// The shell that `execvp` gives text without `#!` to.
+pub(crate) const SHELL: &str = "/bin/sh";
+
+/// How many interpreters deep the kernel follows scripts.
+const MOST_SCRIPTS: usize = 5;
+
+/// What a command runs.
+pub(crate) struct Target {
+    /// The file to execute.
+    pub(crate) path: PathBuf,
+    /// The file is text without `#!`, to be passed to [`SHELL`].
+    pub(crate) needs_shell: bool,
+    /// The files on the way to `program`: the command itself, then its interpreters. Empty if the
+    /// command is a program.
+    pub(crate) scripts: Vec<PathBuf>,
+    /// The ELF program that the kernel loads in the end.
+    pub(crate) program: PathBuf,
+    /// Its headers; `None` if it may be executed but not read.
+    pub(crate) image: Option<Image>,
+}
+
+impl Target {
+    /// Finds what `command` runs. The errors mean that it would not run bare either.
+    pub(crate) fn resolve(command: &OsStr, environment: &Environment) -> Result<Self, Error> {
+        let search = environment.get("PATH");
+        let path = find::program(command, search)?;
+        let mut target = Self {
+            program: path.clone(),
+            path,
+            needs_shell: false,
+            scripts: Vec::new(),
+            image: None,
+        };
+        target
+            .follow(search)
+            .map_err(|cause| target.told_of_script(cause))?;
+        Ok(target)
+    }
+
+    /// Goes from script to interpreter until a program is reached.
+    fn follow(&mut self, search: Option<&OsStr>) -> Result<(), Error> {
+        loop {
+            let path = self.program.clone();
+            let next = match kind(&path)? {
+                Some(Kind::Elf(image)) => {
+                    require_loader(&path, &image)?;
+                    self.image = Some(image);
+                    return Ok(());
+                }
+                None => return Ok(()),
+                Some(Kind::Script {
+                    interpreter,
+                    argument,
+                }) => {
+                    let next = interpreter_of(&path, &interpreter)?;
+                    match argument
+                        .as_deref()
+                        .and_then(|argument| behind_env(&next, argument))
+                    {
+                        Some(name) => find::program(OsStr::new(name), search)
+                            .map_err(|cause| in_script(&path, cause))?,
+                        None => next,
+                    }
+                }
+                // Only the command itself gets this second chance, not an interpreter.
+                Some(Kind::Text) if self.scripts.is_empty() => {
+                    self.needs_shell = true;
+                    interpreter_of(&path, Path::new(SHELL))?
+                }
+                Some(Kind::Text | Kind::Broken) => return Err(Error::Format { path }),
+            };
+            if self.scripts.len() == MOST_SCRIPTS {
+                return Err(Error::TooManyInterpreters {
+                    path: self.path.clone(),
+                });
+            }
+            self.scripts.push(path);
+            self.program = next;
+        }
+    }
+
+    /// The loader of the program, if that loader would look at `LD_PRELOAD`; else why it would not.
+    pub(crate) fn loader(&self) -> Result<&Path, Error> {
+        self.direct_loader()
+            .map_err(|cause| self.told_of_script(cause))
+    }
+
+    fn direct_loader(&self) -> Result<&Path, Error> {
+        let path = || self.program.clone();
+        let image = self
+            .image
+            .as_ref()
+            .ok_or_else(|| Error::Unreadable { path: path() })?;
+        if let Some(machine) = image.foreign_machine() {
+            return Err(Error::Machine {
+                path: path(),
+                machine,
+            });
+        }
+        let Some(interpreter) = image.interpreter.as_deref() else {
+            return Err(Error::Static { path: path() });
+        };
+        if let Some(privilege) = privilege::gained(&self.program) {
+            return Err(Error::Privileged {
+                path: path(),
+                privilege,
+            });
+        }
+        if is_musl(interpreter) {
+            return Err(Error::Musl {
+                path: path(),
+                interpreter: interpreter.to_owned(),
+            });
+        }
+        let name = file_name(interpreter);
+        // glibc's loaders are called ld-linux-x86-64.so.2, ld-linux-aarch64.so.1, ld64.so.2, ld.so.1.
+        if !["ld-linux", "ld64.so", "ld.so"]
+            .iter()
+            .any(|start| name.starts_with(start))
+        {
+            return Err(Error::Loader {
+                path: path(),
+                interpreter: interpreter.to_owned(),
+            });
+        }
+        Ok(interpreter)
+    }
+
+    /// Names the script, if `cause` is about an interpreter that its user did not name.
+    pub(crate) fn told_of_script(&self, cause: Error) -> Error {
+        match self.scripts.first() {
+            Some(script) => Error::Script {
+                script: script.clone(),
+                cause: Box::new(cause),
+            },
+            None => cause,
+        }
+    }
+}
+
+fn in_script(script: &Path, cause: Error) -> Error {
+    Error::Script {
+        script: script.to_owned(),
+        cause: Box::new(cause),
+    }
+}
+
+/// The kind of `path`; `None` if it may not be read.
+fn kind(path: &Path) -> Result<Option<Kind>, Error> {
+    match File::open(path).and_then(elf::read) {
+        Ok(kind) => Ok(Some(kind)),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        Err(source) => Err(Error::Exec {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// `interpreter`, if the kernel can execute it for the script `script`.
+fn interpreter_of(script: &Path, interpreter: &Path) -> Result<PathBuf, Error> {
+    let missing = || Error::InterpreterMissing {
+        path: script.to_owned(),
+        interpreter: interpreter.to_owned(),
+    };
+    match find::executable(interpreter) {
+        Some(found) => found.map_err(|cause| in_script(script, cause)),
+        None => Err(missing()),
+    }
+}
+
+/// A program whose loader is missing cannot run, protected or not.
+fn require_loader(path: &Path, image: &Image) -> Result<(), Error> {
+    match &image.interpreter {
+        // A musl loader is named as the reason even where it is not installed.
+        Some(loader) if !loader.exists() && !is_musl(loader) => Err(Error::InterpreterMissing {
+            path: path.to_owned(),
+            interpreter: loader.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn is_musl(loader: &Path) -> bool {
+    file_name(loader).starts_with("ld-musl-")
+}
+
+fn file_name(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}
+
+/// The program that `env` would run next, if `interpreter` is `env` and its argument is simple:
+/// `NAME`, or `-S NAME …`, perhaps with assignments before the name.
+fn behind_env<'a>(interpreter: &Path, argument: &'a str) -> Option<&'a str> {
+    if interpreter.file_name() != Some(OsStr::new("env")) {
+        return None;
+    }
+    let name = match argument.strip_prefix("-S") {
+        Some(words) => words
+            .split_ascii_whitespace()
+            .find(|word| !word.contains('='))?,
+        None => argument,
+    };
+    let is_simple = !name.starts_with('-') && !name.contains(['=', '"', '\'', '\\', '$']);
+    is_simple.then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::behind_env;
+    use std::path::Path;
+
+    #[test]
+    fn env_is_looked_through_where_its_argument_is_simple() {
+        let env = |argument| behind_env(Path::new("/usr/bin/env"), argument);
+        assert_eq!(env("python3"), Some("python3"));
+        assert_eq!(env("-S python3 -u"), Some("python3"));
+        assert_eq!(env("-SA=1 python3"), Some("python3"));
+        assert_eq!(
+            env("python3 -u"),
+            Some("python3 -u"),
+            "without -S this is all one name"
+        );
+        assert_eq!(env("-i python3"), None);
+        assert_eq!(env("-S \"my python\""), None);
+        assert_eq!(behind_env(Path::new("/bin/sh"), "python3"), None);
+    }
+}

@@ -1,0 +1,23 @@
+//! The command, as its users meet it: what it runs, how it steps aside, and what it refuses, each
+//! with its message and its exit code.
+
+mod common;
+
+#[path = "cli/doctor.rs"]
+mod doctor;
+#[path = "cli/fixture.rs"]
+mod fixture;
+#[path = "cli/handshake.rs"]
+mod handshake;
+#[path = "cli/library.rs"]
+mod library;
+#[path = "cli/lookup.rs"]
+mod lookup;
+#[path = "cli/refusals.rs"]
+mod refusals;
+#[path = "cli/running.rs"]
+mod running;
+#[path = "cli/scripts.rs"]
+mod scripts;
+#[path = "cli/usage.rs"]
+mod usage;

@@ -1,0 +1,103 @@
+//! Forks at awkward moments, and what a program can see of them.
+
+mod common;
+
+use common::{Preload, Program, hangs_bare_passes_protected};
+
+const FORKS: u64 = 1000;
+
+#[track_caller]
+fn storm(mode: &str, forks: u64) {
+    hangs_bare_passes_protected(&Program::compiled("fork_sequence.c").args([mode]), forks);
+}
+
+/// What works bare must work protected, too.
+#[track_caller]
+fn still_works(mode: &str, forks: u64) {
+    let program = Program::compiled("fork_sequence.c").args([mode, &forks.to_string(), "1"]);
+    program.run(Preload::Bare).unharmed(forks);
+    program.run(Preload::Protected).unharmed(forks);
+}
+
+#[test]
+fn fork_in_a_signal_handler() {
+    storm("signal", FORKS);
+}
+
+#[test]
+fn fork_in_a_signal_handler_without_threads() {
+    still_works("signal-alone", FORKS);
+}
+
+#[test]
+fn two_threads_fork_at_once() {
+    storm("two", FORKS);
+}
+
+#[test]
+fn eight_threads_fork_at_once() {
+    storm("eight", FORKS);
+}
+
+#[test]
+fn handlers_fork() {
+    storm("nested", FORKS);
+}
+
+#[test]
+fn forked_children_start_threads_and_fork() {
+    storm("descendants", 200);
+}
+
+#[test]
+fn threads_start_and_end_all_the_time() {
+    storm("thread-storm", FORKS);
+}
+
+#[test]
+fn ended_threads_leave_nothing_behind() {
+    storm("thread-leak", FORKS);
+}
+
+#[test]
+fn signal_handlers_call_libc() {
+    storm("handlers", FORKS);
+}
+
+/// A thread that holds a stream's lock may have to wait for the fork, while another that holds
+/// the list of streams waits for it: the fork must come back nevertheless.
+#[test]
+fn a_thread_holds_a_stream_lock_while_it_calls_libc() {
+    storm("flockfile", 200);
+}
+
+/// The program prints the same, whether or not the library is there.
+#[track_caller]
+fn looks_the_same(mode: &str) {
+    let program = Program::compiled("fork_state.c").args([mode]);
+    let bare = program.run(Preload::Bare).succeeded();
+    assert!(bare.stdout.lines().count() > 10, "{bare:#?}");
+    for preload in [Preload::Protected, Preload::Off] {
+        let run = program.run(preload).succeeded();
+        assert_eq!(bare.stdout, run.stdout, "{run:#?}");
+    }
+}
+
+#[test]
+fn errno_is_as_libc_leaves_it() {
+    looks_the_same("errno");
+}
+
+#[test]
+fn signal_masks_are_the_callers_own() {
+    looks_the_same("mask");
+}
+
+/// At the limit of processes, fork fails as it does without the library, and recovers.
+#[test]
+fn failed_forks() {
+    let program = Program::compiled("fork_state.c").args(["failure"]);
+    program.run(Preload::Bare).unharmed(200);
+    let run = program.run(Preload::Protected).unharmed(200).drained();
+    assert_eq!(run.stats().get("failed"), 100, "{run:#?}");
+}

@@ -1,0 +1,39 @@
+//! The loom model of the gate passes, and fails without either of its barriers.
+
+use std::process::{Command, Output};
+
+/// Runs the model with extra `--cfg` flags. Sanitised of what cargo sets for this test, and in a
+/// target directory of its own, because the flags change every crate.
+fn check(flags: &str) -> Output {
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("loom");
+    Command::new(env!("CARGO"))
+        .args(["test", "--release", "--package", "forkfix-interpose", "--lib", "gate_model"])
+        .env("CARGO_TARGET_DIR", target)
+        .env("RUSTFLAGS", format!("--cfg loom {flags}"))
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs")
+}
+
+fn report(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// One test, because the runs share a target directory.
+#[test]
+fn the_gate_holds_and_needs_both_barriers() {
+    let whole = check("");
+    let text = report(&whole);
+    assert!(whole.status.success(), "{text}");
+    assert!(text.contains("4 passed"), "{text}");
+
+    for flag in ["forkfix_no_light_barrier", "forkfix_no_heavy_barrier"] {
+        let broken = check(&format!("--cfg {flag}"));
+        let text = report(&broken);
+        assert!(!broken.status.success(), "{flag}: the model did not notice\n{text}");
+        // It was the model that failed, and for the right reasons, not the build.
+        assert!(text.contains("Causality violation"), "{flag}: {text}");
+        assert!(text.contains("the forker would sleep for ever"), "{flag}: {text}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Programs that a protected program starts, and the environment that they get.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::env;
+
+use common::{Preload, Program, Run, library, out_dir};
+
+/// Each way to start a program, and how many a storm starts.
+const FORMS: [(&str, u32); 13] = [
+    ("posix_spawn", 10_000),
+    ("posix_spawnp", 10_000),
+    ("fork-execve", 1000),
+    ("fork-execv", 1000),
+    ("fork-execvp", 1000),
+    ("fork-execvpe", 1000),
+    ("fork-execl", 1000),
+    ("fork-execle", 1000),
+    ("fork-execlp", 1000),
+    ("fork-fexecve", 1000),
+    ("vfork-execve", 1000),
+    ("vfork-execv", 1000),
+    ("vfork-execvp", 1000),
+];
+
+/// The forms that take an environment.
+const WITH_ENVIRONMENT: [&str; 6] = [
+    "posix_spawn",
+    "posix_spawnp",
+    "fork-execve",
+    "fork-execvpe",
+    "fork-execle",
+    "fork-fexecve",
+];
+
+fn spawn() -> Program {
+    let program = Program::compiled("spawn.c");
+    let path = env::var("PATH").unwrap_or_default();
+    program.env("PATH", format!("{}:{path}", out_dir().display()))
+}
+
+/// The counts of the last line; none of them if the program crashed, which bare it may.
+fn counts(run: &Run) -> Option<(u32, u32, u32)> {
+    let mut numbers = run.stdout.lines().last()?.split(' ').map(|word| {
+        word.split_once('=')
+            .and_then(|(_, number)| number.parse().ok())
+            .expect("name=number")
+    });
+    Some((numbers.next()?, numbers.next()?, numbers.next()?))
+}
+
+#[track_caller]
+fn starts_all_whole(form: &str, count: u32) {
+    let storm = |count: u32| spawn().args(["storm", form, &count.to_string()]);
+    let bare = storm(4000).run(Preload::Bare);
+    let harmed = counts(&bare).is_none_or(|(_, failed, incomplete)| failed + incomplete > 0);
+    assert!(
+        harmed,
+        "nothing fails bare, so this test shows nothing: {bare:#?}"
+    );
+    let run = storm(count).run(Preload::Protected).succeeded();
+    assert_eq!(counts(&run), Some((count, 0, 0)), "{form}: {run:#?}");
+}
+
+#[test]
+fn posix_spawn_gets_a_whole_environment() {
+    for (form, count) in &FORMS[..2] {
+        starts_all_whole(form, *count);
+    }
+}
+
+#[test]
+fn exec_gets_a_whole_environment() {
+    for (form, count) in &FORMS[2..] {
+        starts_all_whole(form, *count);
+    }
+}
+
+/// What a program that was started with an environment of this kind says about itself.
+#[track_caller]
+fn follow(form: &str, kind: &str, options: &str, preload: Preload) -> BTreeMap<String, String> {
+    let run = spawn()
+        .options(options)
+        .args(["follow", form, kind])
+        .run(preload)
+        .succeeded();
+    let pair = |line: &str| {
+        line.split_once('=')
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+    };
+    run.stdout.lines().filter_map(pair).collect()
+}
+
+/// An environment that lacks the library gets it, in front of what it preloads already.
+#[test]
+fn programs_with_another_environment_are_followed() {
+    let ours = library().to_string_lossy();
+    for form in WITH_ENVIRONMENT {
+        for kind in ["empty", "null"] {
+            let started = follow(form, kind, "follow=1", Preload::Protected);
+            assert_eq!(started["loaded"], "yes", "{form}, {kind}: {started:?}");
+            assert_eq!(started["preload"], ours, "{form}, {kind}: {started:?}");
+        }
+        let other = follow(form, "other", "follow=1", Preload::Protected);
+        assert_eq!(other["loaded"], "yes", "{form}: {other:?}");
+        let (first, rest) = other["preload"]
+            .split_once([':', ' '])
+            .expect("two libraries");
+        assert_eq!((first, rest), (&*ours, "libm.so.6"), "{form}: {other:?}");
+        assert_eq!(other["kept"], "1", "{form}: {other:?}");
+    }
+    for (form, _) in FORMS {
+        for kind in ["cleared", "own"] {
+            let started = follow(form, kind, "follow=1", Preload::Protected);
+            assert_eq!(started["loaded"], "yes", "{form}, {kind}: {started:?}");
+        }
+    }
+}
+
+/// With `follow=0`, an environment is passed on as it is.
+#[test]
+fn programs_are_not_followed_if_so_asked() {
+    for (form, _) in FORMS {
+        let bare = follow(form, "cleared", "follow=0", Preload::Bare);
+        let started = follow(form, "cleared", "follow=0", Preload::Protected);
+        assert_eq!(bare, started, "{form}");
+        assert_eq!(started["variables"], "1", "{form}: {started:?}");
+    }
+    for form in WITH_ENVIRONMENT {
+        for kind in ["empty", "null", "other", "off"] {
+            let bare = follow(form, kind, "follow=0", Preload::Bare);
+            assert_eq!(
+                bare,
+                follow(form, kind, "follow=0", Preload::Protected),
+                "{form}, {kind}"
+            );
+        }
+    }
+}
+
+/// Who passes `FORKFIX=off` on gets what he asks for, and nothing is added to his environment.
+#[test]
+fn the_kill_switch_is_passed_on() {
+    for form in WITH_ENVIRONMENT {
+        let bare = follow(form, "off", "follow=1", Preload::Bare);
+        assert_eq!(
+            bare,
+            follow(form, "off", "follow=1", Preload::Protected),
+            "{form}"
+        );
+    }
+}
+
+/// What cannot be started fails with the same error, whichever way it is tried.
+#[test]
+fn errors_are_unchanged() {
+    let errors = |preload| {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        spawn()
+            .args(["errors".as_ref(), directory.path()])
+            .run(preload)
+            .succeeded()
+            .stdout
+    };
+    let bare = errors(Preload::Bare);
+    assert!(bare.lines().count() > 1000, "{bare}");
+    for error in ["error 2,", "error 8,", "error 13,", "error 36,"] {
+        assert!(bare.contains(error), "nothing fails with {error}");
+    }
+    for preload in [Preload::Protected, Preload::Off] {
+        let protected = errors(preload);
+        let differences: Vec<_> = bare
+            .lines()
+            .zip(protected.lines())
+            .filter(|(bare, other)| bare != other)
+            .collect();
+        assert!(differences.is_empty(), "{preload:?}: {differences:#?}");
+        assert_eq!(bare.lines().count(), protected.lines().count());
+    }
+}
