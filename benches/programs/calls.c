@@ -3,7 +3,7 @@
 //   calls CALL BATCHES SIZE THREADS
 //
 // Each thread makes BATCHES times SIZE calls. Printed is the median of the batches, in
-// nanoseconds for a call.
+// nanoseconds for a call. Several threads are pinned to a processor each, so that they meet.
 #include "timing.h"
 
 #include <alloca.h>
@@ -11,7 +11,7 @@
 enum { WARM_UP = 100, PAGE = 4096, MAX_BATCHES = 1000, MAX_THREADS = 16 };
 
 static call_fn *call;
-static int batches, batch_size;
+static int batches, batch_size, together;
 static atomic_int absent;
 static double means[MAX_THREADS * MAX_BATCHES];
 
@@ -27,9 +27,22 @@ static __attribute__((noinline)) void measure_here(double *mean) {
     }
 }
 
+// Pins the calling thread to the next processor of those that the program may use.
+static void take_processor(void) {
+    static atomic_int taken;
+    cpu_set_t all, mine;
+    if (sched_getaffinity(0, sizeof all, &all) != 0) die("sched_getaffinity");
+    int left = atomic_fetch_add(&taken, 1) % CPU_COUNT(&all), processor = 0;
+    while (!CPU_ISSET(processor, &all) || left-- > 0) processor++;
+    CPU_ZERO(&mine);
+    CPU_SET(processor, &mine);
+    if (sched_setaffinity(0, sizeof mine, &mine) != 0) die("sched_setaffinity");
+}
+
 // String functions take more instructions at the end of a page, and where the stack begins depends
 // on the environment. So the calls are made from the middle of a page.
 static void *measure(void *argument) {
+    if (together > 1) take_processor();
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     char *skipped = alloca((here + PAGE / 2) % PAGE);
     __asm__ volatile("" : : "r"(skipped) : "memory");
@@ -47,7 +60,7 @@ int main(int argc, char **argv) {
     call = measured_call(argv[1]);
     batches = atoi(argv[2]);
     batch_size = atoi(argv[3]);
-    int threads = atoi(argv[4]);
+    int threads = together = atoi(argv[4]);
     if (batches < 1 || batches > MAX_BATCHES || batch_size < 1 || threads < 1 || threads > MAX_THREADS)
         die("a number is out of range");
     // What setenv costs depends on the environment, which is longer under a preload.

@@ -40,8 +40,7 @@ pub(crate) fn idle(programs: &Programs, effort: Effort) -> Section {
         method: "microseconds, median (the middle half); beside bare and protected a program with \
                  an empty library\n  preloaded; limit 3 % over bare and 60 ns a thread",
         header: &[
-            "threads",
-            "MB",
+            "program",
             "bare",
             "empty library",
             "protected",
@@ -69,8 +68,7 @@ fn idle_line(program: &Path, empty: &Path, threads: u32, megabytes: u32, effort:
     let limit = IDLE_SHARE * bare.median() + IDLE_NS_PER_THREAD * f64::from(threads);
     Line::judged(
         vec![
-            threads.to_string(),
-            megabytes.to_string(),
+            format!("{threads} threads, {megabytes} MB"),
             in_us(&bare),
             in_us(&empty),
             in_us(&protected),

@@ -25,3 +25,11 @@ pub(crate) fn describe() -> String {
         glibc.to_string_lossy()
     )
 }
+
+/// The load of the last minute, if it is so high that others disturb the times.
+pub(crate) fn disturbance() -> Option<String> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    let (load, _) = text.split_once(' ')?;
+    let busy = load.parse::<f64>().is_ok_and(|load| load > 0.5);
+    busy.then(|| format!("load average {load}: other programs disturb the times below"))
+}

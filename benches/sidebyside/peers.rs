@@ -97,8 +97,8 @@ pub(crate) fn section(programs: &Programs, effort: Effort) -> Section {
     Section {
         title: "Peers: what a hook of random adds to a call",
         method: "instructions, and nanoseconds (median, middle half) with one and with two threads \
-                 that call; first\n  libc's random, in whose lock two threads mostly wait for \
-                 each other; then one without a lock, where they\n  meet in the hook only. \
+                 that call, pinned to a\n  processor each; first libc's random, whose lock two \
+                 threads fight for; then one without a lock, where they\n  meet in the hook only. \
                  \"bare\" is the whole call, the other lines are what they add to its median",
         header: &[
             "hook",

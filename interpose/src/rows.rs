@@ -62,7 +62,10 @@ macro_rules! export {
 
 macro_rules! gated {
     ($($family:ident {
-        $($check:ident $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $answer:expr;)*
+        $(
+            $check:ident $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $answer:expr
+            $(, then $then:expr)?;
+        )*
     })*) => {
         $crate::rows::next_definitions! {
             gated_next: $($($name($($ty),*) -> $crate::rows::or_unit!($($ret)?), None;)*)*
@@ -80,7 +83,9 @@ macro_rules! gated {
                     };
                     let next = gated_next::$name.get();
                     // SAFETY: the caller's arguments, for the function they were meant for.
-                    unsafe { next($($arg),*) }
+                    let result = unsafe { next($($arg),*) };
+                    $($then;)?
+                    result
                 }
                 let Some(inside) =
                     $crate::reader::AtOnce::enter($crate::family::Family::$family)
@@ -91,6 +96,7 @@ macro_rules! gated {
                 let next = gated_next::$name.get();
                 // SAFETY: the caller's arguments, for the function they were meant for.
                 let result = unsafe { next($($arg),*) };
+                $($then;)?
                 inside.leave();
                 result
             });

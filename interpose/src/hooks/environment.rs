@@ -5,17 +5,11 @@
 //! places where `environ` has been lately are remembered: an unreadable array at one of them is
 //! taken for `environ` itself (see [`snapshot`](crate::spawn)).
 
-use core::ffi::{c_char, c_int};
+use core::ffi::c_char;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-use libc::ENOMEM;
-
-use crate::errno;
-use crate::family::Family;
-use crate::reader::{self, AtOnce};
 use crate::sys;
-use crate::table::next;
 
 /// An environment's array, ended by a null pointer.
 pub(crate) type Strs = *const *const c_char;
@@ -41,9 +35,10 @@ pub(crate) fn current() -> Strs {
     unsafe { environ }
 }
 
-/// Remembers where the environment is now.
+/// Remembers where the environment is now: after each change, still inside the gate. Where it was
+/// before is known, or is an array of the program's own, which libc does not free.
 #[inline(always)]
-fn remember() {
+pub(crate) fn remember() {
     let now = current().cast_mut();
     if !ptr::eq(now, LATEST.load(Ordering::Relaxed)) {
         add_place(now);
@@ -108,45 +103,4 @@ fn is_assignment(address: usize) -> bool {
         }
     }
     false
-}
-
-/// Makes a change under the gate and remembers where the environment is afterwards. Where it was
-/// before is known, or is an array of the program's own, which libc does not free.
-#[inline(always)]
-fn change(make: impl FnOnce() -> c_int + Copy) -> c_int {
-    let Some(inside) = AtOnce::enter(Family::Environment) else {
-        return change_slow(make);
-    };
-    let result = make();
-    remember();
-    inside.leave();
-    result
-}
-
-#[cold]
-fn change_slow(make: impl FnOnce() -> c_int) -> c_int {
-    let Ok(_inside) = reader::enter(Family::Environment) else {
-        return errno::with(ENOMEM, -1);
-    };
-    let result = make();
-    remember();
-    result
-}
-
-/// The hook for `setenv`.
-pub(crate) unsafe fn setenv(name: *const c_char, value: *const c_char, overwrite: c_int) -> c_int {
-    // SAFETY: the caller's arguments, passed on.
-    change(|| unsafe { next::setenv.get()(name, value, overwrite) })
-}
-
-/// The hook for `putenv`.
-pub(crate) unsafe fn putenv(entry: *mut c_char) -> c_int {
-    // SAFETY: the caller's arguments, passed on.
-    change(|| unsafe { next::putenv.get()(entry) })
-}
-
-/// The hook for `clearenv`.
-pub(crate) unsafe fn clearenv() -> c_int {
-    // SAFETY: no arguments.
-    change(|| unsafe { next::clearenv.get()() })
 }
