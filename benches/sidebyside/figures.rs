@@ -10,6 +10,11 @@ impl Figures {
         Self(values)
     }
 
+    /// All values of all lists.
+    pub(crate) fn pooled(lists: Vec<Self>) -> Self {
+        Self::of(lists.into_iter().flat_map(|list| list.0).collect())
+    }
+
     /// The value that `percent` of the values do not exceed.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         self.0[(self.0.len() * percent / 100).min(self.0.len() - 1)]

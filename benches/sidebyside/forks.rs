@@ -64,7 +64,8 @@ fn idle_line(program: &Path, empty: &Path, threads: u32, megabytes: u32, effort:
         (program, Preload::Protected),
     ];
     let [bare, empty, protected] = in_turn(&sides, rounds, Clock::ForkAndWait);
-    let added = protected.median() - bare.median();
+    let added = compared(&bare, &protected, |bare, protected| protected - bare);
+    let [bare, empty, protected] = [bare, empty, protected].map(Figures::pooled);
     let limit = IDLE_SHARE * bare.median() + IDLE_NS_PER_THREAD * f64::from(threads);
     Line::judged(
         vec![
@@ -98,7 +99,8 @@ fn busy_line(program: &Path, call: &str, effort: Effort) -> Line {
         (program, Preload::Protected),
     ];
     let [bare, protected] = in_turn(&sides, rounds, Clock::Fork);
-    let ratio = protected.median() / bare.median();
+    let ratio = compared(&bare, &protected, |bare, protected| protected / bare);
+    let [bare, protected] = [bare, protected].map(Figures::pooled);
     let p99 = protected.percentile(99);
     Line::judged(
         vec![
@@ -113,23 +115,36 @@ fn busy_line(program: &Path, call: &str, effort: Effort) -> Line {
     )
 }
 
-/// Runs the programs in turn; the nanoseconds of all forks of each.
+/// Runs the programs in turn; of each, the nanoseconds of its forks, a list for each round.
 fn in_turn<const N: usize>(
     programs: &[(Program, Preload); N],
     rounds: u32,
     clock: Clock,
-) -> [Figures; N] {
-    let mut samples = [const { Vec::new() }; N];
+) -> [Vec<Figures>; N] {
+    let mut figures = [const { Vec::new() }; N];
     for round in 0..=rounds {
-        for ((program, preload), samples) in programs.iter().zip(&mut samples) {
+        for ((program, preload), figures) in programs.iter().zip(&mut figures) {
             let run = program.run(*preload).succeeded();
             // The first round warms up.
             if round > 0 {
-                samples.extend(run.stdout.lines().map(|line| sample(line, clock)));
+                let samples = run.stdout.lines().map(|line| sample(line, clock));
+                figures.push(Figures::of(samples.collect()));
             }
         }
     }
-    samples.map(Figures::of)
+    figures
+}
+
+/// The median of what `compare` makes of the medians of each round, bare and protected: what
+/// disturbs a round mostly disturbs both.
+fn compared(bare: &[Figures], protected: &[Figures], compare: fn(f64, f64) -> f64) -> f64 {
+    let rounds = bare.iter().zip(protected);
+    Figures::of(
+        rounds
+            .map(|(b, p)| compare(b.median(), p.median()))
+            .collect(),
+    )
+    .median()
 }
 
 /// One of the times in a line of the program's output.

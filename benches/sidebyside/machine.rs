@@ -26,10 +26,12 @@ pub(crate) fn describe() -> String {
     )
 }
 
-/// The load of the last minute, if it is so high that others disturb the times.
+/// What to say of the load of the last minute, if there was some.
 pub(crate) fn disturbance() -> Option<String> {
     let text = fs::read_to_string("/proc/loadavg").ok()?;
     let (load, _) = text.split_once(' ')?;
     let busy = load.parse::<f64>().is_ok_and(|load| load > 0.5);
-    busy.then(|| format!("load average {load}: other programs disturb the times below"))
+    busy.then(|| {
+        format!("load average {load}: programs that still run beside this one disturb the times")
+    })
 }

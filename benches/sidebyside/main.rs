@@ -3,7 +3,8 @@
 //! Each measurement is a table; where a limit is promised, the line says which, and whether it
 //! holds. The exit code is 1 if one does not. Every figure is compared with the bare program of
 //! the same run, and runs alternate: bare, protected, bare, and so on, so that a machine that
-//! gets slower meanwhile does so for both. Nothing is pinned to a processor unless its table says so. A limit on a time
+//! gets slower meanwhile does so for both; what is added is the median of the differences of
+//! neighbours, not the difference of the medians that stand beside it. Nothing is pinned to a processor unless its table says so. A limit on a time
 //! that does not hold is measured up to twice more, because other programs disturb the clock;
 //! the line says so.
 //!

@@ -33,8 +33,9 @@ fn line(effort: Effort) -> Line {
                 .for_each(|(samples, time)| samples.push(time));
         }
     }
+    let pairs = samples[0].iter().zip(&samples[1]);
+    let added = Figures::of(pairs.map(|(bare, protected)| protected - bare).collect()).median();
     let [bare, protected] = samples.map(Figures::of);
-    let added = protected.median() - bare.median();
     Line::judged(
         vec![
             "true".to_owned(),

@@ -11,12 +11,12 @@ use core::sync::atomic::Ordering;
 
 use crate::family::Family;
 use crate::gate::{CLOSED, GATE, ORPHANS, UNRESOLVED};
-use crate::slot::{self, GIVEN_UP, Slot};
+use crate::slot::{self, GIVEN_UP, PASSED, Slot};
 use crate::sync::fence;
 use crate::{child, forker, next, stats, sys, tls};
 
 /// How long a parked reader sleeps before it looks whether the forker is stuck, in nanoseconds.
-const PATIENCE_NS: u64 = 20_000_000;
+const PATIENCE_NS: u64 = 10_000_000;
 
 /// The calling thread is inside: a fork waits for it. Ends when dropped.
 pub(crate) struct Inside {
@@ -123,24 +123,26 @@ fn wait_at_gate(slot: &Slot, family: Family) {
         return;
     }
     stats::PARKED.add();
-    let mut naps = 0;
-    while GATE.flags() & CLOSED != 0 {
+    let mut stuck = 0;
+    while GATE.flags() & CLOSED != 0 && slot.mark.load(Ordering::Relaxed) & PASSED == 0 {
         slot.word.store(0, Ordering::Release);
         fence(Ordering::SeqCst);
         forker::wake();
         let flags = GATE.flags();
         let timed_out = flags & CLOSED != 0
             && sys::futex_wait(GATE.flags_word(), flags, PATIENCE_NS) == sys::Wait::TimedOut;
+        // Passing a closed gate is the lesser evil only if it would never open. Two looks, since
+        // the forker may have to wait for a lock of libc for a moment.
+        stuck = if timed_out && forker::is_stuck() {
+            stuck + 1
+        } else {
+            0
+        };
+        if stuck == 2 {
+            forker::let_pass(slot);
+        }
         slot.word.store(family as u32, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        if timed_out {
-            naps += 1;
-            // Passing a closed gate is the lesser evil only if it would never open.
-            if naps > 1 && forker::is_stuck() {
-                forker::let_pass(slot);
-                return;
-            }
-        }
     }
 }
 

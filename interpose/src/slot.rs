@@ -23,7 +23,8 @@ pub(crate) const WAIVED: u32 = 1 << 1;
 /// The thread is inside and wants to fork itself: it cannot leave before the present fork is done.
 pub(crate) const FORKING: u32 = 1 << 2;
 
-/// The thread passed the closed gate, because the forker was stuck: it may be anywhere in its call.
+/// The thread passes the gate though it is closed, because the forker is stuck: it may be anywhere in
+/// a call when the fork happens.
 pub(crate) const PASSED: u32 = 1 << 3;
 
 /// One thread's record: a cache line of its own, so that readers do not slow each other down.

@@ -97,7 +97,8 @@ static int check_environment(void) {
         snprintf(name, sizeof name, "FIXED_%d", i);
         snprintf(expected, sizeof expected, "value %d", i);
         const char *value = getenv(name);
-        if (value == NULL || strcmp(value, expected) != 0) return 1;
+        if (value == NULL || strcmp(value, expected) != 0)
+            die("%s is %s", name, value != NULL ? value : "missing");
     }
     return 0;
 }
@@ -133,7 +134,7 @@ static void *start_programs(void *argument) {
         if (error == 0) waitpid(pid, &status, 0);
         atomic_fetch_add(&spawns, 1);
         atomic_fetch_add(&failed, error != 0);
-        atomic_fetch_add(&incomplete, status != 0);
+        atomic_fetch_add(&incomplete, status != 0); if (status) dprintf(2, "status %x\n", status);
     }
     return NULL;
 }
