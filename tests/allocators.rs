@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use common::{Build, Program, hangs_bare_passes_protected, need};
 
+/// Forks with each allocator, half of them with and half without the program's own lock.
 const FORKS: u64 = 1000;
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 
@@ -33,7 +34,7 @@ fn mimalloc() -> PathBuf {
 /// allocator.
 #[track_caller]
 fn drains(program: &Program, mode: &str) {
-    hangs_bare_passes_protected(&program.args([mode]), FORKS);
+    hangs_bare_passes_protected(&program.args([mode]), FORKS / 2);
 }
 
 /// Preloaded before the library and after it.

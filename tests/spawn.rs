@@ -98,6 +98,10 @@ fn programs_with_another_environment_are_followed() {
     let ours = library().to_string_lossy();
     for form in WITH_ENVIRONMENT {
         for kind in ["empty", "null"] {
+            // fexecve refuses it (fexecve(3)).
+            if (form, kind) == ("fork-fexecve", "null") {
+                continue;
+            }
             let started = follow(form, kind, "follow=1", Preload::Protected);
             assert_eq!(started["loaded"], "yes", "{form}, {kind}: {started:?}");
             assert_eq!(started["preload"], ours, "{form}, {kind}: {started:?}");
@@ -129,6 +133,9 @@ fn programs_are_not_followed_if_so_asked() {
     }
     for form in WITH_ENVIRONMENT {
         for kind in ["empty", "null", "other", "off"] {
+            if (form, kind) == ("fork-fexecve", "null") {
+                continue;
+            }
             let bare = follow(form, kind, "follow=0", Preload::Bare);
             assert_eq!(
                 bare,
@@ -137,6 +144,15 @@ fn programs_are_not_followed_if_so_asked() {
             );
         }
     }
+}
+
+/// No environment at all is an error for `fexecve` alone.
+#[test]
+fn fexecve_without_an_environment() {
+    let program = spawn().args(["follow", "fork-fexecve", "null"]);
+    let bare = program.run(Preload::Bare);
+    assert!(bare.stderr.contains("error 22"), "{bare:#?}");
+    assert_eq!(bare.messages(), program.run(Preload::Protected).messages());
 }
 
 /// Who passes `FORKFIX=off` on gets what he asks for, and nothing is added to his environment.

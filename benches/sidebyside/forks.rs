@@ -33,7 +33,9 @@ const IDLE: [(u32, u32); 5] = [(0, 0), (10, 0), (1000, 0), (0, 64), (10, 64)];
 pub(crate) fn idle(programs: &Programs, effort: Effort) -> Section {
     let empty = Build::of(&crate::source("empty.c")).library("libempty.so");
     let line = |(threads, megabytes)| {
-        Line::measured(|| idle_line(&programs.forks, &empty, threads, megabytes, effort))
+        Line::measured(effort, || {
+            idle_line(&programs.forks, &empty, threads, megabytes, effort)
+        })
     };
     Section {
         title: "fork and wait beside idle threads",
@@ -81,7 +83,7 @@ fn idle_line(program: &Path, empty: &Path, threads: u32, megabytes: u32, effort:
 }
 
 pub(crate) fn busy(programs: &Programs, effort: Effort) -> Section {
-    let line = |call| Line::measured(|| busy_line(&programs.forks, call, effort));
+    let line = |call| Line::measured(effort, || busy_line(&programs.forks, call, effort));
     Section {
         title: "fork beside two threads that call libc all the time",
         method: "the time in the parent, in microseconds; limit for the median 1.25 times bare, \

@@ -42,7 +42,7 @@ const ROWS: [Row; 13] = [
     gated("setlocale", 5_000),
     gated("strerror", 5_000),
     gated("setlogmask", 20_000),
-    gated("getaddrinfo", 300),
+    gated("getaddrinfo_numeric", 1_000),
     Row {
         call: "getpwnam",
         count: 500,

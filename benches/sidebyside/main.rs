@@ -4,11 +4,12 @@
 //! holds. The exit code is 1 if one does not. Every figure is compared with the bare program of
 //! the same run, and runs alternate: bare, protected, bare, and so on, so that a machine that
 //! gets slower meanwhile does so for both; what is added is the median of the differences of
-//! neighbours, not the difference of the medians that stand beside it. Nothing is pinned to a processor unless its table says so. A limit on a time
-//! that does not hold is measured up to twice more, because other programs disturb the clock;
-//! the line says so.
+//! neighbours, not the difference of the medians that stand beside it. Nothing is pinned to a
+//! processor unless its table says so. A limit on a time that does not hold is measured up to
+//! twice more if there is time, because other programs disturb the clock; the line says so.
 //!
-//! `--quick`, or `FORKFIX_BENCH_QUICK=1`, measures less and takes under a minute.
+//! `--quick`, or `FORKFIX_BENCH_QUICK=1`, measures less and takes under a minute. Words select
+//! tables: `cargo bench --bench sidebyside -- idle busy`.
 
 mod effort;
 mod figures;
@@ -26,11 +27,10 @@ mod common;
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use common::{Build, Program};
 use effort::Effort;
-use report::Report;
+use report::{Report, Section};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -40,32 +40,68 @@ fn main() -> ExitCode {
         println!("nothing measured: start this with `cargo bench --bench sidebyside`");
         return ExitCode::SUCCESS;
     }
+    let chosen = choose(&arguments);
+    if chosen.is_empty() {
+        eprintln!(
+            "no such table; there are: {}",
+            TABLES.map(|(name, _)| name).join(" ")
+        );
+        return ExitCode::from(2);
+    }
     let quick = env::var_os("FORKFIX_BENCH_QUICK").is_some_and(|value| value == "1");
-    let effort = Effort::new(quick || has("--quick"));
 
     eprintln!("building the library, its peers and the programs");
     common::need("strip", "binutils");
     common::need("valgrind", "valgrind");
     let programs = Programs::build();
-    let start = Instant::now();
+    let effort = Effort::new(quick || has("--quick"));
     println!("forkfix side by side, on {}", machine::describe());
     if let Some(warning) = machine::disturbance() {
         println!("{warning}");
     }
     let mut report = Report::default();
-    report.add(instructions::section(&programs, effort));
-    report.add(peers::section(&programs, effort));
-    report.add(forks::idle(&programs, effort));
-    report.add(forks::busy(&programs, effort));
-    report.add(startup::section(effort));
-    report.add(size::section());
-    report.conclude(start.elapsed())
+    for (_, measure) in chosen {
+        report.add(measure(&programs, effort));
+    }
+    report.conclude(effort.elapsed())
 }
 
-/// The compiled programs that are measured.
+/// Measures one table.
+type Measure = fn(&Programs, Effort) -> Section;
+
+/// All tables, with the words that select them.
+const TABLES: [(&str, Measure); 6] = [
+    ("instructions", instructions::section),
+    ("peers", peers::section),
+    ("idle", forks::idle),
+    ("busy", forks::busy),
+    ("start", startup::section),
+    ("size", size::section),
+];
+
+/// The tables that the arguments select: all without a word, none with an unknown one.
+fn choose(arguments: &[String]) -> Vec<(&'static str, Measure)> {
+    let words: Vec<_> = arguments
+        .iter()
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    let names = TABLES.map(|(name, _)| name);
+    if !words.iter().all(|word| names.contains(&word.as_str())) {
+        return Vec::new();
+    }
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| *word == name);
+    TABLES
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .collect()
+}
+
+/// What is measured, compiled.
 struct Programs {
     calls: PathBuf,
     forks: PathBuf,
+    /// The peers' libraries.
+    peers: Vec<PathBuf>,
 }
 
 impl Programs {
@@ -74,6 +110,7 @@ impl Programs {
         Self {
             calls: executable("calls"),
             forks: executable("forks"),
+            peers: peers::build(),
         }
     }
 }

@@ -66,11 +66,11 @@ pub(crate) fn section(programs: &Programs, effort: Effort) -> Section {
     contenders.extend(
         PEERS
             .iter()
-            .zip(build())
+            .zip(&programs.peers)
             .map(|((name, _), library)| Contender {
                 name,
                 preload: Preload::Bare,
-                peer: Some(library),
+                peer: Some(library.clone()),
                 behind: None,
             }),
     );
@@ -112,8 +112,8 @@ pub(crate) fn section(programs: &Programs, effort: Effort) -> Section {
     }
 }
 
-/// The peers' libraries, in the order of [`PEERS`].
-fn build() -> Vec<PathBuf> {
+/// Builds the libraries, ours and the peers', which are returned in the order of [`PEERS`].
+pub(crate) fn build() -> Vec<PathBuf> {
     let release = common::library()
         .parent()
         .expect("the library lies in a directory");

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::effort::Effort;
+
 /// How often a limit on a time is measured before it counts as broken.
 const TRIES: u32 = 3;
 
@@ -47,8 +49,8 @@ impl Line {
         }
     }
 
-    /// Measures until the promise holds, a few times at most.
-    pub(crate) fn measured(mut measure: impl FnMut() -> Self) -> Self {
+    /// Measures until the promise holds, a few times at most, and only while there is time.
+    pub(crate) fn measured(effort: Effort, mut measure: impl FnMut() -> Self) -> Self {
         let mut tries = 1;
         loop {
             let mut line = measure();
@@ -56,7 +58,7 @@ impl Line {
                 return line;
             };
             verdict.tries = tries;
-            if verdict.holds || tries == TRIES {
+            if verdict.holds || tries == TRIES || !effort.allows_another_try() {
                 return line;
             }
             tries += 1;

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::Programs;
 use crate::common;
+use crate::effort::Effort;
 use crate::report::{Line, Section, Verdict};
 
 /// The largest size, stripped, in kilobytes of 1,000 bytes.
@@ -13,7 +15,7 @@ const LIMIT_KB: f64 = 700.0;
 /// All that the library may need.
 const ALLOWED: [&str; 3] = ["ld-linux-x86-64.so.2", "libc.so.6", "libgcc_s.so.1"];
 
-pub(crate) fn section() -> Section {
+pub(crate) fn section(_: &Programs, _: Effort) -> Section {
     let library = common::library();
     let size = stripped_kb(library);
     let needed = needed(library);

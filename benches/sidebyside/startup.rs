@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
+use crate::Programs;
 use crate::common;
 use crate::effort::Effort;
 use crate::figures::Figures;
@@ -11,12 +12,12 @@ use crate::report::{Line, Section, Verdict};
 /// What a start may take over bare, in milliseconds.
 const LIMIT_MS: f64 = 1.0;
 
-pub(crate) fn section(effort: Effort) -> Section {
+pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
     Section {
         title: "Start and end of `true`",
         method: "milliseconds, median (the middle half) of spawn and wait",
         header: &["program", "bare", "protected", "added"],
-        lines: vec![Line::measured(|| line(effort))],
+        lines: vec![Line::measured(effort, || line(effort))],
     }
 }
 

@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 
 use crate::family::Family;
 use crate::gate::{GATE, LINGERING, ORPHANS};
+use crate::hooks::environment;
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED};
 use crate::sync::AtomicU32;
 use crate::{atfork, forker, stats, sys};
@@ -38,6 +39,7 @@ pub(crate) fn repair() {
     GATE.set(LINGERING, false);
     forker::adopt(tid);
     atfork::unlock_in_child();
+    environment::unlock_in_child();
     stats::reset();
 }
 

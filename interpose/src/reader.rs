@@ -119,12 +119,14 @@ pub(crate) fn enter(family: Family) -> Result<Inside, Orphaned> {
 /// Waits until the gate is open and this thread's word is seen by the next forker.
 fn wait_at_gate(slot: &Slot, family: Family) {
     fence(Ordering::SeqCst);
-    if GATE.flags() & CLOSED == 0 {
+    let must_wait =
+        || GATE.flags() & CLOSED != 0 && slot.mark.load(Ordering::Relaxed) & PASSED == 0;
+    if !must_wait() {
         return;
     }
     stats::PARKED.add();
     let mut stuck = 0;
-    while GATE.flags() & CLOSED != 0 && slot.mark.load(Ordering::Relaxed) & PASSED == 0 {
+    while must_wait() {
         slot.word.store(0, Ordering::Release);
         fence(Ordering::SeqCst);
         forker::wake();

@@ -62,10 +62,7 @@ macro_rules! export {
 
 macro_rules! gated {
     ($($family:ident {
-        $(
-            $check:ident $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $answer:expr
-            $(, then $then:expr)?;
-        )*
+        $($check:ident $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $answer:expr;)*
     })*) => {
         $crate::rows::next_definitions! {
             gated_next: $($($name($($ty),*) -> $crate::rows::or_unit!($($ret)?), None;)*)*
@@ -83,9 +80,7 @@ macro_rules! gated {
                     };
                     let next = gated_next::$name.get();
                     // SAFETY: the caller's arguments, for the function they were meant for.
-                    let result = unsafe { next($($arg),*) };
-                    $($then;)?
-                    result
+                    unsafe { next($($arg),*) }
                 }
                 let Some(inside) =
                     $crate::reader::AtOnce::enter($crate::family::Family::$family)
@@ -96,7 +91,6 @@ macro_rules! gated {
                 let next = gated_next::$name.get();
                 // SAFETY: the caller's arguments, for the function they were meant for.
                 let result = unsafe { next($($arg),*) };
-                $($then;)?
                 inside.leave();
                 result
             });

@@ -3,8 +3,8 @@
 //! These share memory or exec at once, so no lock can be orphaned. What they race with is the
 //! environment: `setenv` in another thread moves the array that the kernel is reading. So the
 //! environment family is drained, and if they were given `environ` itself, the array of pointers is
-//! copied and they run from the copy. The strings stay where they are: libc never frees one
-//! (stdlib/setenv.c).
+//! copied and they run from the copy. The strings stay where they are, and so does an
+//! array that a caller still holds: [`environment`] frees neither.
 //!
 //! They also carry `LD_PRELOAD` on (`follow=1`): a caller that passes an environment of its own
 //! making would lose the library without noticing.
@@ -111,7 +111,7 @@ unsafe fn with_environment(env: Strs, start: impl FnOnce(Strs) -> c_int) -> c_in
     if threads::may_be_many() {
         let closed = forker::close(Scope::Only(Family::Environment));
         // Only now: the array may have moved since the caller looked.
-        if environment::is_current_or_stale(env) {
+        if environment::is_current(env) {
             // SAFETY: no other thread is in a function that changes the array.
             let copy = unsafe { snapshot.copy(environment::current()) };
             env = copy.map_or(env, |copy| copy.cast_const());
@@ -206,8 +206,12 @@ pub(crate) unsafe fn execvp(file: Str, argv: Strs) -> c_int {
     start!(execvpe, environment::current(), |env| (file, argv, env))
 }
 
-/// The hook for `fexecve`.
+/// The hook for `fexecve`, the only one that takes no environment for an error (posix/fexecve.c).
 pub(crate) unsafe fn fexecve(fd: c_int, argv: Strs, env: Strs) -> c_int {
+    if env.is_null() {
+        // SAFETY: the caller's arguments.
+        return unsafe { next::fexecve.ensure()(fd, argv, env) };
+    }
     start!(fexecve, env, |env| (fd, argv, env))
 }
 

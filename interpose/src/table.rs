@@ -1,8 +1,7 @@
 //! The hook table: every interposed symbol, one line each, by family.
 //!
 //! - `gated!` rows pass the gate and call the next definition. Behind `=` stands the answer that a
-//!   forked child gets if a thread of the family was lost inside; behind `then`, what is done after
-//!   the call, still inside.
+//!   forked child gets if a thread of the family was lost inside.
 //! - `redirected!` rows go through the `_r` twin that they name (see [`lookup`]).
 //! - `routed!` rows have a body of their own.
 //! - `variadic!` rows jump to the C shim that they name (`variadic.c`).
@@ -57,13 +56,6 @@ gated! {
         bare strptime_l(text: Str, format: Str, to: *mut tm, locale: locale_t) -> Buf = null_mut();
         bare getdate(text: Str) -> *mut tm = null_mut();
         bare getdate_r(text: Str, to: *mut tm) -> c_int = 6;
-    }
-
-    Environment {
-        libc setenv(name: Str, value: Str, overwrite: c_int) -> c_int = with(ENOMEM, -1), then environment::remember();
-        libc unsetenv(name: Str) -> c_int = with(ENOMEM, -1);
-        libc putenv(entry: Buf) -> c_int = with(ENOMEM, -1), then environment::remember();
-        libc clearenv() -> c_int = with(ENOMEM, -1), then environment::remember();
     }
 
     Locale {
@@ -262,6 +254,10 @@ routed! {
     bare pthread_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>) -> c_int => atfork::pthread_atfork_hook;
     bare __cxa_finalize(dso: *mut c_void) => atfork::finalize_hook;
     libc getnameinfo(address: *const sockaddr, len: socklen_t, host: Buf, host_size: socklen_t, service: Buf, service_size: socklen_t, flags: c_int) -> c_int => names::getnameinfo;
+    libc setenv(name: Str, value: Str, overwrite: c_int) -> c_int => environment::setenv;
+    libc unsetenv(name: Str) -> c_int => environment::unsetenv;
+    libc putenv(entry: Buf) -> c_int => environment::putenv;
+    libc clearenv() -> c_int => environment::clearenv;
     libc posix_spawn(pid: *mut pid_t, path: Str, actions: *const posix_spawn_file_actions_t, attr: *const posix_spawnattr_t, argv: *const Buf, env: *const Buf) -> c_int => spawn::posix_spawn, c"GLIBC_2.15";
     libc posix_spawnp(pid: *mut pid_t, file: Str, actions: *const posix_spawn_file_actions_t, attr: *const posix_spawnattr_t, argv: *const Buf, env: *const Buf) -> c_int => spawn::posix_spawnp, c"GLIBC_2.15";
     libc execve(path: Str, argv: Strs, env: Strs) -> c_int => spawn::execve;

@@ -353,7 +353,7 @@ fn pairs(line: &str) -> BTreeMap<String, u64> {
 }
 
 /// Runs a program bare, where it must hang, and protected, where none of at least `forks` children
-/// may. The arguments get the number of forks and of hangs to stop after.
+/// may. The number of forks and of hangs to stop after are added to its arguments.
 #[track_caller]
 pub(crate) fn hangs_only_bare(program: &Program, forks: u64) -> Run {
     // Some hazards show once in some hundred forks.
@@ -364,10 +364,11 @@ pub(crate) fn hangs_only_bare(program: &Program, forks: u64) -> Run {
 }
 
 /// The same, where moreover no thread may be given up: children make their calls and are not
-/// answered with errors.
+/// answered with errors. The budgets are such that a busy machine does not use them up.
 #[track_caller]
 pub(crate) fn hangs_bare_passes_protected(program: &Program, forks: u64) -> Run {
-    hangs_only_bare(program, forks).drained()
+    let patient = program.options("bounded_ms=10000:blocking_ms=10000");
+    hangs_only_bare(&patient, forks).drained()
 }
 
 /// One compilation of `tests/programs/<source>`.

@@ -134,7 +134,7 @@ static void *start_programs(void *argument) {
         if (error == 0) waitpid(pid, &status, 0);
         atomic_fetch_add(&spawns, 1);
         atomic_fetch_add(&failed, error != 0);
-        atomic_fetch_add(&incomplete, status != 0); if (status) dprintf(2, "status %x\n", status);
+        atomic_fetch_add(&incomplete, status != 0);
     }
     return NULL;
 }
