@@ -51,12 +51,7 @@ pub(crate) fn run(
     }
     let status = child.wait().ok();
     let (stdout, stderr, timed_out) = collected?;
-    Ok(Output {
-        stdout: into_text(stdout),
-        stderr: into_text(stderr),
-        status,
-        timed_out,
-    })
+    Ok(Output { stdout: into_text(stdout), stderr: into_text(stderr), status, timed_out })
 }
 
 /// Reads both pipes until both are closed. The flag says that the deadline passed before.

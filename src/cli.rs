@@ -232,11 +232,9 @@ impl ValueEnum for LibraryLevel {
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
     if text.contains(':') {
-        return Err(
-            "a colon separates options in FORKFIX_OPTIONS, so none can have one in it; \
+        return Err("a colon separates options in FORKFIX_OPTIONS, so none can have one in it; \
                     repeat --option instead"
-                .to_owned(),
-        );
+            .to_owned());
     }
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),

@@ -57,22 +57,11 @@ pub(crate) fn run(args: &DoctorArgs) -> ExitCode {
     let command = args.command.first().map(OsStr::new).unwrap_or_default();
     examine(args, command, &mut findings);
     let findings = findings.0;
-    let protected = findings
-        .iter()
-        .all(|finding| finding.verdict != Verdict::Fail);
+    let protected = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
     let command = command.to_string_lossy().into_owned();
-    let diagnosis = Diagnosis {
-        schema: "forkfix.doctor/1",
-        command,
-        protected,
-        findings,
-    };
+    let diagnosis = Diagnosis { schema: "forkfix.doctor/1", command, protected, findings };
     // A reader that closed the pipe has seen enough.
-    let _ = if args.json {
-        print_json(&diagnosis)
-    } else {
-        print_lines(&diagnosis)
-    };
+    let _ = if args.json { print_json(&diagnosis) } else { print_lines(&diagnosis) };
     ExitCode::from(if protected { 0 } else { exit::REFUSED })
 }
 
@@ -80,11 +69,7 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, verdict: Verdict, check: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Finding {
-            check: check.into(),
-            verdict,
-            message: message.into(),
-        });
+        self.0.push(Finding { check: check.into(), verdict, message: message.into() });
     }
 
     fn fail(&mut self, check: &str, error: &Error) {
@@ -150,11 +135,7 @@ fn examine_system(environment: &Environment, findings: &mut Findings) {
             "it lacks membarrier(PRIVATE_EXPEDITED), so each protected call pays for a fence instead",
         ),
     }
-    findings.add(
-        Verdict::Ok,
-        "libc",
-        format!("glibc {}", sys::libc_version()),
-    );
+    findings.add(Verdict::Ok, "libc", format!("glibc {}", sys::libc_version()));
 }
 
 /// One sentence on what the command is and who loads it.
@@ -171,11 +152,7 @@ fn describe(target: &Target, loader: std::path::Display<'_>) -> String {
 
 fn examine_listing(target: &Target, listing: &Listing, findings: &mut Findings) {
     let count = listing.libraries.len();
-    findings.add(
-        Verdict::Ok,
-        "loader",
-        format!("it would map the library, among {count} objects"),
-    );
+    findings.add(Verdict::Ok, "loader", format!("it would map the library, among {count} objects"));
     for (name, reason) in &listing.ignored {
         let message =
             format!("the loader will leave out '{name}', which LD_PRELOAD names: {reason}");
@@ -190,12 +167,7 @@ fn examine_listing(target: &Target, listing: &Listing, findings: &mut Findings) 
 
 fn print_lines(diagnosis: &Diagnosis) -> std::io::Result<()> {
     let mut out = stdout().lock();
-    for Finding {
-        check,
-        verdict,
-        message,
-    } in &diagnosis.findings
-    {
+    for Finding { check, verdict, message } in &diagnosis.findings {
         let verdict = match verdict {
             Verdict::Ok => "ok",
             Verdict::Warn => "warn",

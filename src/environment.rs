@@ -45,9 +45,7 @@ impl Environment {
 
     /// The value of `name`, as `getenv` finds it.
     pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
-        self.pairs()
-            .find(|(found, _)| *found == name)
-            .map(|(_, value)| value)
+        self.pairs().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
     /// Gives `name` the value `value`, in the place where it stood.
@@ -103,25 +101,15 @@ impl Environment {
             !entry.is_empty() && !overrides.iter().any(|(name, _)| name.as_bytes() == key)
         };
         let old = self.get(OPTIONS).unwrap_or_default().as_bytes();
-        let mut entries: Vec<Vec<u8>> = old
-            .split(|byte| *byte == b':')
-            .filter(is_kept)
-            .map(<[u8]>::to_vec)
-            .collect();
-        entries.extend(
-            overrides
-                .iter()
-                .map(|(key, value)| format!("{key}={value}").into_bytes()),
-        );
+        let mut entries: Vec<Vec<u8>> =
+            old.split(|byte| *byte == b':').filter(is_kept).map(<[u8]>::to_vec).collect();
+        entries.extend(overrides.iter().map(|(key, value)| format!("{key}={value}").into_bytes()));
         self.set(OPTIONS, &OsString::from_vec(entries.join(&b':')));
     }
 }
 
 fn is_named(entry: &OsStr, name: &str) -> bool {
-    entry
-        .as_bytes()
-        .strip_prefix(name.as_bytes())
-        .is_some_and(|rest| rest.starts_with(b"="))
+    entry.as_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
 }
 
 #[cfg(test)]
@@ -137,20 +125,13 @@ mod tests {
         let mut environment =
             environment(&["A=1", "malformed", "LD_PRELOAD=/a.so", "=odd=", "A=2"]);
         environment.preload(Path::new("/f.so"));
-        assert_eq!(
-            environment.0,
-            ["A=1", "malformed", "LD_PRELOAD=/f.so:/a.so", "=odd=", "A=2"]
-        );
+        assert_eq!(environment.0, ["A=1", "malformed", "LD_PRELOAD=/f.so:/a.so", "=odd=", "A=2"]);
         assert_eq!(environment.get("A"), Some(OsStr::new("1")));
     }
 
     #[test]
     fn a_library_that_is_first_already_is_not_added_again() {
-        for value in [
-            "LD_PRELOAD=/f.so",
-            "LD_PRELOAD=/f.so /a.so",
-            "LD_PRELOAD=::/f.so:/a.so",
-        ] {
+        for value in ["LD_PRELOAD=/f.so", "LD_PRELOAD=/f.so /a.so", "LD_PRELOAD=::/f.so:/a.so"] {
             let mut environment = environment(&[value]);
             environment.preload(Path::new("/f.so"));
             assert_eq!(environment.0, [value]);

@@ -180,17 +180,11 @@ impl Display for Error {
             ),
             Self::NotFound { command } => {
                 let command = command.display();
-                write!(
-                    f,
-                    "'{command}' was not found; check the name, and PATH if it has no slash"
-                )
+                write!(f, "'{command}' was not found; check the name, and PATH if it has no slash")
             }
             Self::Directory { path } => {
                 let path = path.display();
-                write!(
-                    f,
-                    "'{path}' is a directory, not a program; name a file in it"
-                )
+                write!(f, "'{path}' is a directory, not a program; name a file in it")
             }
             Self::NotExecutable { path } => {
                 let path = path.display();
@@ -242,10 +236,8 @@ impl Display for Error {
                 )
             }
             Self::LibraryNowhere { searched } => {
-                let searched: Vec<_> = searched
-                    .iter()
-                    .map(|path| path.display().to_string())
-                    .collect();
+                let searched: Vec<_> =
+                    searched.iter().map(|path| path.display().to_string()).collect();
                 let searched = searched.join("', '");
                 write!(
                     f,

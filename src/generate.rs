@@ -40,12 +40,8 @@ pub(crate) fn run(artifact: Artifact) -> ExitCode {
 /// Completions for everything but what is hidden, which `clap_complete` would offer as well.
 fn completions(shell: Shell, into: &mut Vec<u8>) -> io::Result<()> {
     let all = Cli::command();
-    let visible = all
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set());
-    let mut offered = Command::new("forkfix")
-        .args(all.get_arguments())
-        .subcommands(visible);
+    let visible = all.get_subcommands().filter(|command| !command.is_hide_set());
+    let mut offered = Command::new("forkfix").args(all.get_arguments()).subcommands(visible);
     clap_complete::generate(shell, &mut offered, "forkfix", into);
     Ok(())
 }
@@ -60,10 +56,7 @@ fn manual(into: &mut Vec<u8>) -> io::Result<()> {
     page.render_synopsis_section(into)?;
     page.render_description_section(into)?;
     page.render_options_section(into)?;
-    for subcommand in command
-        .get_subcommands()
-        .filter(|subcommand| is_documented(subcommand))
-    {
+    for subcommand in command.get_subcommands().filter(|subcommand| is_documented(subcommand)) {
         let name = subcommand.get_name().to_uppercase();
         writeln!(into, ".SH \"FORKFIX {name}\"")?;
         let section = Man::new(subcommand.clone());
@@ -71,11 +64,7 @@ fn manual(into: &mut Vec<u8>) -> io::Result<()> {
         section.render_description_section(&mut text)?;
         section.render_options_section(&mut text)?;
         // Its sections become subsections of this one.
-        into.write_all(
-            String::from_utf8_lossy(&text)
-                .replace(".SH ", ".SS ")
-                .as_bytes(),
-        )?;
+        into.write_all(String::from_utf8_lossy(&text).replace(".SH ", ".SS ").as_bytes())?;
         notes(".SS", subcommand, into)?;
     }
     notes(".SH", &command, into)?;

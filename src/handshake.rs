@@ -16,13 +16,8 @@ use crate::library::Library;
 use crate::target::Target;
 
 /// Variables that make a loader print more than the list we ask for.
-const LOADER_CHATTER: [&str; 5] = [
-    "LD_DEBUG",
-    "LD_DEBUG_OUTPUT",
-    "LD_TRACE_LOADED_OBJECTS",
-    "LD_VERBOSE",
-    "LD_WARN",
-];
+const LOADER_CHATTER: [&str; 5] =
+    ["LD_DEBUG", "LD_DEBUG_OUTPUT", "LD_TRACE_LOADED_OBJECTS", "LD_VERBOSE", "LD_WARN"];
 
 /// What the library says when it is preloaded.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,12 +41,8 @@ pub(crate) fn ask_library(library: &Library, environment: &Environment) -> Resul
     environment.set(HANDSHAKE, OsStr::new("1"));
     // Should the library not be loaded, then this process is just another `forkfix --version`.
     let own = Path::new("/proc/self/exe");
-    let output = bounded::run(own, &[OsStr::new("--version")], &environment).map_err(|source| {
-        Error::Check {
-            what: "a process that asks the library",
-            source,
-        }
-    })?;
+    let output = bounded::run(own, &[OsStr::new("--version")], &environment)
+        .map_err(|source| Error::Check { what: "a process that asks the library", source })?;
     understand(library, &output)
 }
 
@@ -60,36 +51,22 @@ fn understand(library: &Library, output: &Output) -> Result<Answer, Error> {
     if output.timed_out {
         return Err(Error::LibraryStuck { path });
     }
-    let (line, rest) = output
-        .stdout
-        .split_once('\n')
-        .unwrap_or((&output.stdout, ""));
+    let (line, rest) = output.stdout.split_once('\n').unwrap_or((&output.stdout, ""));
     let mut words = line.splitn(4, ' ');
     let (Some("forkfix"), Some(version), Some(verdict)) =
         (words.next(), words.next(), words.next())
     else {
-        return Err(Error::LibrarySilent {
-            path,
-            reason: reason(output),
-        });
+        return Err(Error::LibrarySilent { path, reason: reason(output) });
     };
     if version != env!("CARGO_PKG_VERSION") {
-        return Err(Error::LibraryVersion {
-            path,
-            version: version.to_owned(),
-        });
+        return Err(Error::LibraryVersion { path, version: version.to_owned() });
     }
     let detail = words.next().unwrap_or_default().to_owned();
     match verdict {
         "ok" => Ok(Answer::Ready { options: detail }),
         "help" => Ok(Answer::Help(rest.to_owned())),
-        "error" => Err(Error::Options {
-            sentence: detail.trim_end_matches('.').to_owned(),
-        }),
-        _ => Err(Error::LibrarySilent {
-            path,
-            reason: format!("it said '{line}'"),
-        }),
+        "error" => Err(Error::Options { sentence: detail.trim_end_matches('.').to_owned() }),
+        _ => Err(Error::LibrarySilent { path, reason: format!("it said '{line}'") }),
     }
 }
 
@@ -113,13 +90,9 @@ pub(crate) struct Listing {
 impl Listing {
     /// Whether a library whose file name starts with `prefix` would be mapped.
     pub(crate) fn has(&self, prefix: &str) -> bool {
-        self.libraries.iter().any(|library| {
-            library
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .starts_with(prefix)
-        })
+        self.libraries
+            .iter()
+            .any(|library| library.rsplit('/').next().unwrap_or_default().starts_with(prefix))
     }
 }
 
@@ -148,19 +121,10 @@ fn list(
         environment.remove(name);
     }
     // A name without a slash would be searched for as a library.
-    let program = std::path::absolute(program).map_err(|source| Error::Exec {
-        path: program.to_owned(),
-        source,
-    })?;
-    let output = bounded::run(
-        loader,
-        &[OsStr::new("--list"), program.as_os_str()],
-        &environment,
-    )
-    .map_err(|source| Error::Check {
-        what: "the program's loader",
-        source,
-    })?;
+    let program = std::path::absolute(program)
+        .map_err(|source| Error::Exec { path: program.to_owned(), source })?;
+    let output = bounded::run(loader, &[OsStr::new("--list"), program.as_os_str()], &environment)
+        .map_err(|source| Error::Check { what: "the program's loader", source })?;
     if output.timed_out {
         return Err(Error::LoaderStuck { path: program });
     }
@@ -168,24 +132,14 @@ fn list(
     let libraries: Vec<String> = output.stdout.lines().filter_map(mapped).collect();
     let complaint = output.stderr.lines().find(|line| line.contains(&*ours));
     if let Some(complaint) = complaint {
-        let reason = ignored(complaint)
-            .map_or(complaint, |(_, reason)| reason)
-            .to_owned();
-        return Err(Error::NotMapped {
-            path: program,
-            reason,
-        });
+        let reason = ignored(complaint).map_or(complaint, |(_, reason)| reason).to_owned();
+        return Err(Error::NotMapped { path: program, reason });
     }
     if !libraries.iter().any(|library| *library == ours) {
-        return Err(Error::NotMapped {
-            path: program,
-            reason: reason(&output),
-        });
+        return Err(Error::NotMapped { path: program, reason: reason(&output) });
     }
     let ignored = output.stderr.lines().filter_map(ignored);
-    let ignored = ignored
-        .map(|(name, reason)| (name.to_owned(), reason.to_owned()))
-        .collect();
+    let ignored = ignored.map(|(name, reason)| (name.to_owned(), reason.to_owned())).collect();
     let listing = Listing { libraries, ignored };
     if sanitizer_objects(&listing, &environment) {
         return Err(Error::Sanitizer { path: program });
@@ -212,10 +166,7 @@ fn ignored(line: &str) -> Option<(&str, &str)> {
 
 /// Whether `AddressSanitizer`'s runtime would end the program because it is not mapped first.
 fn sanitizer_objects(listing: &Listing, environment: &Environment) -> bool {
-    let options = environment
-        .get("ASAN_OPTIONS")
-        .unwrap_or_default()
-        .to_string_lossy();
+    let options = environment.get("ASAN_OPTIONS").unwrap_or_default().to_string_lossy();
     (listing.has("libasan.so") || listing.has("libclang_rt.asan"))
         && !["0", "false", "no"]
             .iter()
@@ -232,20 +183,11 @@ mod tests {
             mapped("\tlibc.so.6 => /lib/libc.so.6 (0x00007f)").as_deref(),
             Some("/lib/libc.so.6")
         );
-        assert_eq!(
-            mapped("\t/opt/a (b)/f.so (0x00007f)").as_deref(),
-            Some("/opt/a (b)/f.so")
-        );
-        assert_eq!(
-            mapped("\tlibx.so => not found").as_deref(),
-            Some("not found")
-        );
+        assert_eq!(mapped("\t/opt/a (b)/f.so (0x00007f)").as_deref(), Some("/opt/a (b)/f.so"));
+        assert_eq!(mapped("\tlibx.so => not found").as_deref(), Some("not found"));
         let line = "ERROR: ld.so: object '/a.so' from LD_PRELOAD cannot be preloaded (wrong ELF \
                     class: ELFCLASS32): ignored.";
-        assert_eq!(
-            ignored(line),
-            Some(("/a.so", "wrong ELF class: ELFCLASS32"))
-        );
+        assert_eq!(ignored(line), Some(("/a.so", "wrong ELF class: ELFCLASS32")));
         assert_eq!(ignored("something else"), None);
     }
 }

@@ -26,18 +26,12 @@ impl Library {
     /// Takes `explicit`, else `$FORKFIX_LIBRARY`, else the first place of the installation that has
     /// one.
     pub(crate) fn find(explicit: Option<&Path>, environment: &Environment) -> Result<Self, Error> {
-        let variable = environment
-            .get(LIBRARY)
-            .filter(|value| !value.is_empty())
-            .map(Path::new);
+        let variable = environment.get(LIBRARY).filter(|value| !value.is_empty()).map(Path::new);
         let path = match explicit.or(variable) {
             Some(path) => path.to_owned(),
             None => beside_executable()?,
         };
-        let unreadable = |source| Error::LibraryUnreadable {
-            path: path.clone(),
-            source,
-        };
+        let unreadable = |source| Error::LibraryUnreadable { path: path.clone(), source };
         // Symbolic links stay: they are how a path with a space in it is worked around.
         let path = std::path::absolute(&path).map_err(unreadable)?;
         Self::vet(path)
@@ -49,11 +43,7 @@ impl Library {
     }
 
     fn vet(path: PathBuf) -> Result<Self, Error> {
-        let separator = path
-            .as_os_str()
-            .as_bytes()
-            .iter()
-            .find(|byte| matches!(byte, b' ' | b':'));
+        let separator = path.as_os_str().as_bytes().iter().find(|byte| matches!(byte, b' ' | b':'));
         if let Some(separator) = separator {
             let separator = if *separator == b' ' { "space" } else { "colon" };
             return Err(Error::LibraryPath { path, separator });
@@ -85,17 +75,8 @@ fn beside_executable() -> Result<PathBuf, Error> {
     let executable = std::env::current_exe().map_err(|source| Error::OwnPath { source })?;
     let directory = executable.parent().unwrap_or(Path::new("/"));
     let prefix = directory.parent().unwrap_or(Path::new("/"));
-    let places = [
-        directory.to_owned(),
-        prefix.join("lib/forkfix"),
-        prefix.join("lib"),
-    ];
+    let places = [directory.to_owned(), prefix.join("lib/forkfix"), prefix.join("lib")];
     let candidates = places.map(|place| place.join(OsStr::new(FILE_NAME)));
-    let found = candidates
-        .iter()
-        .find(|candidate| candidate.exists())
-        .cloned();
-    found.ok_or_else(|| Error::LibraryNowhere {
-        searched: candidates.to_vec(),
-    })
+    let found = candidates.iter().find(|candidate| candidate.exists()).cloned();
+    found.ok_or_else(|| Error::LibraryNowhere { searched: candidates.to_vec() })
 }

@@ -22,10 +22,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    env_logger::Builder::new()
-        .filter_level(cli.log_level())
-        .format_timestamp(None)
-        .init();
+    env_logger::Builder::new().filter_level(cli.log_level()).format_timestamp(None).init();
     cli.dispatch().unwrap_or_else(|error| {
         // Nobody is left to tell when stderr is closed, so a failed write is ignored; `eprintln!`
         // would panic.

@@ -31,11 +31,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
         return Err(library.err().unwrap_or(Error::NoCommand));
     };
     let target = Target::resolve(command, &environment)?;
-    log::info!(
-        "the command is '{}', run by '{}'",
-        target.path.display(),
-        target.program.display()
-    );
+    log::info!("the command is '{}', run by '{}'", target.path.display(), target.program.display());
     match protect(library, &target, &mut environment) {
         Err(error) if args.allow_unprotected => {
             let _ = writeln!(stderr(), "forkfix: warning: running unprotected: {error}");
@@ -73,11 +69,7 @@ fn protect(
     let mut protected = environment.clone();
     protected.preload(library.path());
     let verdict = verdict(&library, target, &protected);
-    if verdict
-        .as_ref()
-        .err()
-        .is_none_or(Error::is_harmless_to_preload)
-    {
+    if verdict.as_ref().err().is_none_or(Error::is_harmless_to_preload) {
         *environment = protected;
     }
     for (name, reason) in &verdict?.ignored {
@@ -103,10 +95,7 @@ pub(crate) fn verdict(
 fn execute(target: &Target, command: &[OsString], environment: &Environment) -> Error {
     let shell_words = || {
         let file = target.path.clone().into_os_string();
-        [SHELL.into(), file]
-            .into_iter()
-            .chain(command[1..].iter().cloned())
-            .collect()
+        [SHELL.into(), file].into_iter().chain(command[1..].iter().cloned()).collect()
     };
     let (path, arguments): (_, Vec<OsString>) = match target.needs_shell {
         true => (PathBuf::from(SHELL), shell_words()),

@@ -27,10 +27,7 @@ extern "C" fn remember_start() {
     let asked = unsafe { libc::sigaction(libc::SIGPIPE, ptr::null(), action.as_mut_ptr()) };
     // SAFETY: the structure is plain data, and all zeros is a value of it.
     let action = unsafe { action.assume_init() };
-    SIGPIPE_IGNORED.store(
-        asked == 0 && action.sa_sigaction == libc::SIG_IGN,
-        Ordering::Relaxed,
-    );
+    SIGPIPE_IGNORED.store(asked == 0 && action.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
     for fd in 0..3 {
         // SAFETY: F_GETFD takes no pointer and is harmless on any number.
         if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
@@ -68,12 +65,7 @@ pub(crate) fn ids() -> Ids {
     let gid = unsafe { libc::getgid() };
     // SAFETY: as above.
     let egid = unsafe { libc::getegid() };
-    Ids {
-        uid,
-        euid,
-        gid,
-        egid,
-    }
+    Ids { uid, euid, gid, egid }
 }
 
 /// Whether the kernel would let this process execute `path`, by its effective ids.
@@ -199,11 +191,7 @@ pub(crate) fn exec(path: &Path, arguments: &[OsString], environment: &[OsString]
     let environment = null_terminated(&environment);
 
     let ignored = SIGPIPE_IGNORED.load(Ordering::Relaxed);
-    let action = if ignored {
-        libc::SIG_IGN
-    } else {
-        libc::SIG_DFL
-    };
+    let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
     // SAFETY: both actions are constants of libc, no handler is installed.
     unsafe { libc::signal(libc::SIGPIPE, action) };
     let closed = CLOSED_AT_START.load(Ordering::Relaxed);
@@ -219,20 +207,12 @@ pub(crate) fn exec(path: &Path, arguments: &[OsString], environment: &[OsString]
 }
 
 fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
-    strings
-        .iter()
-        .map(|text| text.as_ptr())
-        .chain([ptr::null()])
-        .collect()
+    strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
 }
 
 /// What the kernel would read of `text`: everything up to the first NUL, which no argument, variable
 /// or path of a process can contain.
 fn c_string(text: &OsStr) -> CString {
-    let bytes = text
-        .as_bytes()
-        .split(|byte| *byte == 0)
-        .next()
-        .unwrap_or_default();
+    let bytes = text.as_bytes().split(|byte| *byte == 0).next().unwrap_or_default();
     CString::new(bytes).unwrap_or_default()
 }

@@ -47,9 +47,7 @@ fn drains_beside(allocator: PathBuf) {
 
 #[track_caller]
 fn drains_linked(name: &str, libraries: &[&str]) {
-    let flags = ["-fno-builtin", "-Wl,--no-as-needed"]
-        .into_iter()
-        .chain(libraries.iter().copied());
+    let flags = ["-fno-builtin", "-Wl,--no-as-needed"].into_iter().chain(libraries.iter().copied());
     let program = Program::at(Build::of("allocators.c").flags(flags).output(name));
     drains(&program, "plain");
     drains(&program, "lock");
@@ -96,8 +94,5 @@ fn mimalloc_linked() {
 fn jemalloc_linked_statically() {
     let archive = allocator("libjemalloc_pic.a", "libjemalloc-dev");
     let archive = archive.to_string_lossy();
-    drains_linked(
-        "allocators_jemalloc_static",
-        &[&archive, "-lstdc++", "-lm", "-ldl"],
-    );
+    drains_linked("allocators_jemalloc_static", &[&archive, "-lstdc++", "-lm", "-ldl"]);
 }

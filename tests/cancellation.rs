@@ -10,10 +10,7 @@ use common::{Preload, Program};
 fn cancellation_points_stay_what_they_are() {
     let program = Program::compiled("cancellation.c");
     let list = program.args(["list"]).run(Preload::Bare).succeeded().stdout;
-    let calls: Vec<_> = list
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .collect();
+    let calls: Vec<_> = list.lines().filter_map(|line| line.split_once(' ')).collect();
     assert!(calls.len() > 40, "{calls:?}");
     let mut cancelled = Vec::new();
     for (_, call) in calls {
@@ -28,14 +25,7 @@ fn cancellation_points_stay_what_they_are() {
             assert_eq!(bare.stdout, run.stdout, "{call}");
         }
     }
-    let expected = [
-        "syslog",
-        "openlog",
-        "getpwnam",
-        "getgrgid",
-        "gethostbyname",
-        "getaddrinfo",
-    ];
+    let expected = ["syslog", "openlog", "getpwnam", "getgrgid", "gethostbyname", "getaddrinfo"];
     for call in expected {
         assert!(cancelled.contains(&call), "{call} is not in {cancelled:?}");
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Preload, Program, hangs_bare_passes_protected};
+use common::{Preload, Program, assert_same_lines, hangs_bare_passes_protected};
 
 const FORKS: u64 = 1000;
 
@@ -79,7 +79,7 @@ fn looks_the_same(mode: &str) {
     assert!(bare.stdout.lines().count() > 10, "{bare:#?}");
     for preload in [Preload::Protected, Preload::Off] {
         let run = program.run(preload).succeeded();
-        assert_eq!(bare.stdout, run.stdout, "{run:#?}");
+        assert_same_lines(&bare.stdout, &run.stdout, &preload);
     }
 }
 

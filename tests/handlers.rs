@@ -25,11 +25,7 @@ fn plugin() -> PathBuf {
 fn same_order(program: &Program) -> String {
     let bare = program.run(Preload::Bare).succeeded().stdout;
     for preload in [Preload::Protected, Preload::Off] {
-        assert_eq!(
-            bare,
-            program.run(preload).succeeded().stdout,
-            "{program} ({preload:?})"
-        );
+        assert_eq!(bare, program.run(preload).succeeded().stdout, "{program} ({preload:?})");
     }
     bare
 }
@@ -50,10 +46,7 @@ fn order_of_handlers() {
 fn handlers_register_handlers() {
     let order = same_order(&handlers().args(["inside"]));
     let first = "registration in handlers, parent: pA p(enroll X) P(enroll Y) PA\n";
-    assert!(
-        order.starts_with("registration in handlers, child: pA p(enroll X)"),
-        "{order}"
-    );
+    assert!(order.starts_with("registration in handlers, child: pA p(enroll X)"), "{order}");
     assert!(order.contains(first), "{order}");
     assert!(order.contains("in the child, child: pZ "), "{order}");
 }
@@ -62,20 +55,14 @@ fn handlers_register_handlers() {
 /// neither.
 #[test]
 fn handlers_registered_during_a_fork() {
-    assert_eq!(
-        same_order(&handlers().args(["concurrent"])),
-        "1000 handlers\n"
-    );
+    assert_eq!(same_order(&handlers().args(["concurrent"])), "1000 handlers\n");
 }
 
 /// Forks while the process ends, when libraries have taken their handlers back.
 #[test]
 fn forks_at_exit() {
     let order = same_order(&handlers().args(["exit"]));
-    assert!(
-        order.contains("static destructor, child: pA cA\n"),
-        "{order}"
-    );
+    assert!(order.contains("static destructor, child: pA cA\n"), "{order}");
     assert!(order.contains("library destructor, child:\n"), "{order}");
 }
 
@@ -99,8 +86,6 @@ fn a_thousand_handlers() {
 /// A dependency's constructor runs before that of the preloaded library.
 #[test]
 fn forks_before_the_constructor() {
-    let early = handlers()
-        .env("EARLY_FORKS", "1000")
-        .env("EARLY_MAX_HANGS", "1");
+    let early = handlers().env("EARLY_FORKS", "1000").env("EARLY_MAX_HANGS", "1");
     hangs_bare_passes_protected(&early.args(["early"]), FORKS);
 }

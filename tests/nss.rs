@@ -3,26 +3,19 @@
 
 mod common;
 
-use common::{Build, Preload, Program, hangs_bare_passes_protected, hangs_only_bare};
+use common::{
+    Build, Preload, Program, assert_same_lines, hangs_bare_passes_protected, hangs_only_bare,
+};
 
 const FORKS: u64 = 1000;
 
 /// `nss.cc`, which finds the module `nss_fftest.cc`.
 fn nss(mode: &str) -> Program {
     let soname = ["-Wl,-soname,libnss_fftest.so.2"];
-    let module = Build::of("nss_fftest.cc")
-        .flags(soname)
-        .library("libnss_fftest.so.2");
-    let directory = module
-        .parent()
-        .expect("it lies in a directory")
-        .to_path_buf();
-    let program = Build::of("nss.cc")
-        .flags([module.to_string_lossy()])
-        .executable();
-    Program::at(program)
-        .env("LD_LIBRARY_PATH", directory)
-        .args([mode])
+    let module = Build::of("nss_fftest.cc").flags(soname).library("libnss_fftest.so.2");
+    let directory = module.parent().expect("it lies in a directory").to_path_buf();
+    let program = Build::of("nss.cc").flags([module.to_string_lossy()]).executable();
+    Program::at(program).env("LD_LIBRARY_PATH", directory).args([mode])
 }
 
 /// `fork()` inside a callback of a libc call: the forker is inside itself.
@@ -75,14 +68,8 @@ fn threads_leave_without_returning() {
 fn entries_of_any_size() {
     let program = nss("big").args(["0", "0"]);
     let bare = program.run(Preload::Bare).succeeded();
-    assert!(
-        bare.stdout.starts_with("20000 members, last member19999\n"),
-        "{bare:#?}"
-    );
-    assert_eq!(
-        bare.stdout,
-        program.run(Preload::Protected).succeeded().stdout
-    );
+    assert!(bare.stdout.starts_with("20000 members, last member19999\n"), "{bare:#?}");
+    assert_eq!(bare.stdout, program.run(Preload::Protected).succeeded().stdout);
 }
 
 /// Threads that wait for a DNS server hold no lock, so no fork waits for them, and the
@@ -101,6 +88,6 @@ fn entries_and_errors_are_unchanged() {
     assert!(bare.stdout.lines().count() > 500, "{bare:#?}");
     for preload in [Preload::Protected, Preload::Off] {
         let run = program.run(preload).succeeded();
-        assert_eq!(bare.stdout, run.stdout, "{preload:?}");
+        assert_same_lines(&bare.stdout, &run.stdout, &preload);
     }
 }

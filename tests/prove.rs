@@ -30,12 +30,7 @@ __attribute__((constructor)) static void load(void) {
 /// `forkfix prove` in an environment without any of our variables.
 fn prove() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forkfix"));
-    for name in [
-        "FORKFIX",
-        "FORKFIX_OPTIONS",
-        "FORKFIX_LIBRARY",
-        "LD_PRELOAD",
-    ] {
+    for name in ["FORKFIX", "FORKFIX_OPTIONS", "FORKFIX_LIBRARY", "LD_PRELOAD"] {
         command.env_remove(name);
     }
     command.timeout(Duration::from_secs(300)).arg("prove");
@@ -83,9 +78,7 @@ fn rows(document: &Value) -> &[Value] {
 
 #[track_caller]
 fn number(value: &Value) -> u64 {
-    value
-        .as_u64()
-        .unwrap_or_else(|| panic!("{value} is not a number"))
+    value.as_u64().unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
 /// No row was harmed with the library, and every family was without it.
@@ -97,43 +90,25 @@ fn assert_proved(document: &Value, forks: u64) {
         let protected = &row["protected"];
         assert_eq!(protected["ended"], "completed", "{row:#}");
         assert_eq!(number(&protected["forks"]), forks, "{row:#}");
-        assert_eq!(
-            number(&protected["hangs"]) + number(&protected["crashes"]),
-            0,
-            "{row:#}"
-        );
+        assert_eq!(number(&protected["hangs"]) + number(&protected["crashes"]), 0, "{row:#}");
 
         let family = row["family"].as_str().expect("a family is a string");
         let bare = &row["bare"];
         let harmed = number(&bare["hangs"]) + number(&bare["crashes"]) > 0;
-        if harmed {
-            &mut harmed_bare
-        } else {
-            &mut unharmed_bare
-        }
-        .push(family);
+        if harmed { &mut harmed_bare } else { &mut unharmed_bare }.push(family);
     }
     // By family, as some rows hang in a few forks of a hundred only.
     unharmed_bare.retain(|family| !harmed_bare.contains(family));
-    assert!(
-        unharmed_bare.is_empty(),
-        "no hazard was seen in {unharmed_bare:?}: {document:#}"
-    );
+    assert!(unharmed_bare.is_empty(), "no hazard was seen in {unharmed_bare:?}: {document:#}");
 }
 
 #[test]
 fn the_library_protects_every_family() {
-    let assert = prove_library()
-        .args(["--forks", "200", "--json"])
-        .assert()
-        .code(0);
+    let assert = prove_library().args(["--forks", "200", "--json"]).assert().code(0);
     let document = document(&assert);
     assert_proved(&document, 200);
     let summary = &document["summary"];
-    assert_eq!(
-        number(&summary["protected_forks"]),
-        200 * rows(&document).len() as u64
-    );
+    assert_eq!(number(&summary["protected_forks"]), 200 * rows(&document).len() as u64);
     assert_eq!(number(&summary["protected_hangs"]), 0);
     assert!(number(&summary["bare_rows_that_hang"]) > 0);
 }
@@ -144,9 +119,7 @@ fn a_preload_of_the_caller_does_not_falsify_the_columns() {
     for switch in ["on", "off"] {
         let mut command = prove_library();
         command.args(["--forks", "100", "--family", "time-zone", "--json"]);
-        command
-            .env("LD_PRELOAD", common::library())
-            .env("FORKFIX", switch);
+        command.env("LD_PRELOAD", common::library()).env("FORKFIX", switch);
         assert_proved(&document(&command.assert().code(0)), 100);
     }
 }
@@ -155,10 +128,7 @@ fn a_preload_of_the_caller_does_not_falsify_the_columns() {
 fn what_does_not_protect_fails() {
     let (_directory, library) = impostor("");
     let mut command = prove_impostor(&library);
-    let assert = command
-        .args(["--forks", "30", "--family", "time-zone"])
-        .assert()
-        .code(1);
+    let assert = command.args(["--forks", "30", "--family", "time-zone"]).assert().code(1);
     let summary = concat!(
         r"(?m)^prove: 1 families, 6 rows: protected [1-9]\d* hangs, 0 crashes in 180 forks; ",
         r"bare rows that hang: [1-6] of 6; took \d+ s\n\z"
@@ -174,20 +144,9 @@ fn children_that_die_are_crashes() {
          long random(void) { if (getpid() != start) abort(); return 4; }",
     );
     let mut command = prove_impostor(&library);
-    command.args([
-        "--forks",
-        "10",
-        "--family",
-        "random",
-        "--only",
-        "protected",
-        "--json",
-    ]);
+    command.args(["--forks", "10", "--family", "random", "--only", "protected", "--json"]);
     let document = document(&command.assert().code(1));
-    let row = rows(&document)
-        .iter()
-        .find(|row| row["id"] == "random")
-        .expect("it is a row");
+    let row = rows(&document).iter().find(|row| row["id"] == "random").expect("it is a row");
     assert_eq!(number(&row["protected"]["crashes"]), 10, "{row:#}");
     assert_eq!(row["bare"], Value::Null);
 }
@@ -200,20 +159,9 @@ fn a_wrong_answer_is_a_crash() {
          long random(void) { return getpid() == start ? 4 : -1; }",
     );
     let mut command = prove_impostor(&library);
-    command.args([
-        "--forks",
-        "10",
-        "--family",
-        "random",
-        "--only",
-        "protected",
-        "--json",
-    ]);
+    command.args(["--forks", "10", "--family", "random", "--only", "protected", "--json"]);
     let document = document(&command.assert().code(1));
-    let row = rows(&document)
-        .iter()
-        .find(|row| row["id"] == "random")
-        .expect("it is a row");
+    let row = rows(&document).iter().find(|row| row["id"] == "random").expect("it is a row");
     assert_eq!(number(&row["protected"]["crashes"]), 10, "{row:#}");
 }
 
@@ -224,21 +172,10 @@ fn a_parent_that_dies_is_a_crash() {
          pid_t fork(void) { raise(SIGKILL); return -1; }",
     );
     let mut command = prove_impostor(&library);
-    command.args([
-        "--forks",
-        "10",
-        "--family",
-        "random",
-        "--only",
-        "protected",
-        "--json",
-    ]);
+    command.args(["--forks", "10", "--family", "random", "--only", "protected", "--json"]);
     let document = document(&command.assert().code(1));
     for row in rows(&document) {
-        assert_eq!(
-            row["protected"]["ended"]["died"], "died by signal 9",
-            "{row:#}"
-        );
+        assert_eq!(row["protected"]["ended"]["died"], "died by signal 9", "{row:#}");
         assert_eq!(number(&row["protected"]["crashes"]), 1, "{row:#}");
     }
 }
@@ -252,15 +189,7 @@ fn a_parent_that_hangs_is_a_hang() {
          int unsetenv(const char *n) { return usleep(1000); }",
     );
     let mut command = prove_impostor(&library);
-    command.args([
-        "--forks",
-        "10",
-        "--family",
-        "spawn",
-        "--only",
-        "protected",
-        "--json",
-    ]);
+    command.args(["--forks", "10", "--family", "spawn", "--only", "protected", "--json"]);
     let document = document(&command.args(["--threads", "1"]).assert().code(1));
     for row in rows(&document) {
         assert_eq!(row["protected"]["ended"], "stalled", "{row:#}");
@@ -273,10 +202,7 @@ fn a_parent_that_hangs_is_a_hang() {
 fn what_is_not_loaded_proves_nothing() {
     let file = tempfile::NamedTempFile::new().expect("there is room for files");
     let mut command = prove_impostor(file.path());
-    let assert = command
-        .args(["--forks", "1", "--family", "random"])
-        .assert()
-        .code(125);
+    let assert = command.args(["--forks", "1", "--family", "random"]).assert().code(125);
     let name = file.path().to_str().expect("a plain name");
     assert.stdout("").stderr(contains(name));
 }
@@ -289,13 +215,6 @@ fn an_unknown_family_is_answered_with_the_known_ones() {
 
 #[test]
 fn the_list_names_calls_and_families() {
-    let assert = prove_library()
-        .args(["--list", "--family", "locale"])
-        .assert()
-        .code(0);
-    assert.stdout(
-        contains("strerror")
-            .and(contains("locale"))
-            .and(contains("localtime").not()),
-    );
+    let assert = prove_library().args(["--list", "--family", "locale"]).assert().code(0);
+    assert.stdout(contains("strerror").and(contains("locale")).and(contains("localtime").not()));
 }

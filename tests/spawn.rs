@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::env;
 
-use common::{Preload, Program, Run, library, out_dir};
+use common::{Preload, Program, Run, assert_same_lines, library, out_dir};
 
 /// Each way to start a program, and how many a storm starts.
 const FORMS: [(&str, u32); 13] = [
@@ -25,14 +25,8 @@ const FORMS: [(&str, u32); 13] = [
 ];
 
 /// The forms that take an environment.
-const WITH_ENVIRONMENT: [&str; 6] = [
-    "posix_spawn",
-    "posix_spawnp",
-    "fork-execve",
-    "fork-execvpe",
-    "fork-execle",
-    "fork-fexecve",
-];
+const WITH_ENVIRONMENT: [&str; 6] =
+    ["posix_spawn", "posix_spawnp", "fork-execve", "fork-execvpe", "fork-execle", "fork-fexecve"];
 
 fn spawn() -> Program {
     let program = Program::compiled("spawn.c");
@@ -43,9 +37,7 @@ fn spawn() -> Program {
 /// The counts of the last line; none of them if the program crashed, which bare it may.
 fn counts(run: &Run) -> Option<(u32, u32, u32)> {
     let mut numbers = run.stdout.lines().last()?.split(' ').map(|word| {
-        word.split_once('=')
-            .and_then(|(_, number)| number.parse().ok())
-            .expect("name=number")
+        word.split_once('=').and_then(|(_, number)| number.parse().ok()).expect("name=number")
     });
     Some((numbers.next()?, numbers.next()?, numbers.next()?))
 }
@@ -55,10 +47,7 @@ fn starts_all_whole(form: &str, count: u32) {
     let storm = |count: u32| spawn().args(["storm", form, &count.to_string()]);
     let bare = storm(4000).run(Preload::Bare);
     let harmed = counts(&bare).is_none_or(|(_, failed, incomplete)| failed + incomplete > 0);
-    assert!(
-        harmed,
-        "nothing fails bare, so this test shows nothing: {bare:#?}"
-    );
+    assert!(harmed, "nothing fails bare, so this test shows nothing: {bare:#?}");
     let run = storm(count).run(Preload::Protected).succeeded();
     assert_eq!(counts(&run), Some((count, 0, 0)), "{form}: {run:#?}");
 }
@@ -80,15 +69,8 @@ fn exec_gets_a_whole_environment() {
 /// What a program that was started with an environment of this kind says about itself.
 #[track_caller]
 fn follow(form: &str, kind: &str, options: &str, preload: Preload) -> BTreeMap<String, String> {
-    let run = spawn()
-        .options(options)
-        .args(["follow", form, kind])
-        .run(preload)
-        .succeeded();
-    let pair = |line: &str| {
-        line.split_once('=')
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-    };
+    let run = spawn().options(options).args(["follow", form, kind]).run(preload).succeeded();
+    let pair = |line: &str| line.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned()));
     run.stdout.lines().filter_map(pair).collect()
 }
 
@@ -108,9 +90,7 @@ fn programs_with_another_environment_are_followed() {
         }
         let other = follow(form, "other", "follow=1", Preload::Protected);
         assert_eq!(other["loaded"], "yes", "{form}: {other:?}");
-        let (first, rest) = other["preload"]
-            .split_once([':', ' '])
-            .expect("two libraries");
+        let (first, rest) = other["preload"].split_once([':', ' ']).expect("two libraries");
         assert_eq!((first, rest), (&*ours, "libm.so.6"), "{form}: {other:?}");
         assert_eq!(other["kept"], "1", "{form}: {other:?}");
     }
@@ -137,11 +117,7 @@ fn programs_are_not_followed_if_so_asked() {
                 continue;
             }
             let bare = follow(form, kind, "follow=0", Preload::Bare);
-            assert_eq!(
-                bare,
-                follow(form, kind, "follow=0", Preload::Protected),
-                "{form}, {kind}"
-            );
+            assert_eq!(bare, follow(form, kind, "follow=0", Preload::Protected), "{form}, {kind}");
         }
     }
 }
@@ -149,10 +125,10 @@ fn programs_are_not_followed_if_so_asked() {
 /// No environment at all is an error for `fexecve` alone.
 #[test]
 fn fexecve_without_an_environment() {
-    let program = spawn().args(["follow", "fork-fexecve", "null"]);
-    let bare = program.run(Preload::Bare);
-    assert!(bare.stderr.contains("error 22"), "{bare:#?}");
-    assert_eq!(bare.messages(), program.run(Preload::Protected).messages());
+    for preload in [Preload::Bare, Preload::Protected] {
+        let run = spawn().args(["follow", "fork-fexecve", "null"]).run(preload);
+        assert!(run.stderr.contains("fork-fexecve: error 22"), "{run:#?}");
+    }
 }
 
 /// Who passes `FORKFIX=off` on gets what he asks for, and nothing is added to his environment.
@@ -160,11 +136,7 @@ fn fexecve_without_an_environment() {
 fn the_kill_switch_is_passed_on() {
     for form in WITH_ENVIRONMENT {
         let bare = follow(form, "off", "follow=1", Preload::Bare);
-        assert_eq!(
-            bare,
-            follow(form, "off", "follow=1", Preload::Protected),
-            "{form}"
-        );
+        assert_eq!(bare, follow(form, "off", "follow=1", Preload::Protected), "{form}");
     }
 }
 
@@ -173,11 +145,7 @@ fn the_kill_switch_is_passed_on() {
 fn errors_are_unchanged() {
     let errors = |preload| {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        spawn()
-            .args(["errors".as_ref(), directory.path()])
-            .run(preload)
-            .succeeded()
-            .stdout
+        spawn().args(["errors".as_ref(), directory.path()]).run(preload).succeeded().stdout
     };
     let bare = errors(Preload::Bare);
     assert!(bare.lines().count() > 1000, "{bare}");
@@ -185,13 +153,6 @@ fn errors_are_unchanged() {
         assert!(bare.contains(error), "nothing fails with {error}");
     }
     for preload in [Preload::Protected, Preload::Off] {
-        let protected = errors(preload);
-        let differences: Vec<_> = bare
-            .lines()
-            .zip(protected.lines())
-            .filter(|(bare, other)| bare != other)
-            .collect();
-        assert!(differences.is_empty(), "{preload:?}: {differences:#?}");
-        assert_eq!(bare.lines().count(), protected.lines().count());
+        assert_same_lines(&bare, &errors(preload), &preload);
     }
 }

@@ -28,17 +28,12 @@ fn python_tests(preload: Preload, only: &[&str]) -> BTreeMap<String, &'static st
     let directory = tempfile::tempdir().expect("a temporary directory");
     let report = directory.path().join("report.xml");
     let mut arguments = vec!["-m", "test", "-j2", "--timeout", "240", "--junit-xml"];
-    let path = report
-        .to_str()
-        .expect("a temporary directory's name is UTF-8");
+    let path = report.to_str().expect("a temporary directory's name is UTF-8");
     // VM sockets need a hypervisor that carries them; without, their test waits for ever.
     arguments.extend([path, "--ignore", "*VSOCK*"]);
     arguments.extend(only.iter().flat_map(|name| ["--match", name]));
     arguments.extend(PYTHON_TESTS);
-    let program = Program::at(PYTHON)
-        .args(arguments)
-        .quiet()
-        .deadline(Duration::from_secs(600));
+    let program = Program::at(PYTHON).args(arguments).quiet().deadline(Duration::from_secs(600));
     let run = program.run(preload);
     assert!(run.status.is_some(), "the deadline passed: {run:#?}");
     results(&report, &run)
@@ -51,9 +46,7 @@ fn results(report: &Path, run: &Run) -> BTreeMap<String, &'static str> {
     let result = |case: &str| {
         let (name, rest) = case.split_once('"').expect("a quoted name");
         let outcomes = ["error", "failure", "skipped"];
-        let found = outcomes
-            .into_iter()
-            .find(|outcome| rest.contains(&format!("<{outcome}")));
+        let found = outcomes.into_iter().find(|outcome| rest.contains(&format!("<{outcome}")));
         (name.to_owned(), found.unwrap_or("passed"))
     };
     cases.map(result).collect()
@@ -64,22 +57,14 @@ fn differences<'a>(
     bare: &'a BTreeMap<String, &'static str>,
     other: &'a BTreeMap<String, &'static str>,
 ) -> Vec<&'a str> {
-    let names = bare
-        .keys()
-        .chain(other.keys().filter(|name| !bare.contains_key(*name)));
-    names
-        .filter(|name| bare.get(*name) != other.get(*name))
-        .map(String::as_str)
-        .collect()
+    let names = bare.keys().chain(other.keys().filter(|name| !bare.contains_key(*name)));
+    names.filter(|name| bare.get(*name) != other.get(*name)).map(String::as_str).collect()
 }
 
 #[test]
 fn cpython_passes_its_own_tests() {
     need(PYTHON, "python3.11");
-    need(
-        "/usr/lib/python3.11/test/test_fork1.py",
-        "libpython3.11-testsuite",
-    );
+    need("/usr/lib/python3.11/test/test_fork1.py", "libpython3.11-testsuite");
     let bare = python_tests(Preload::Bare, &[]);
     assert!(bare.len() > 1000, "only {} tests", bare.len());
     let protected = python_tests(Preload::Protected, &[]);

@@ -12,10 +12,7 @@ pub(crate) struct Effort {
 impl Effort {
     /// Starts the clock.
     pub(crate) fn new(quick: bool) -> Self {
-        Self {
-            quick,
-            start: Instant::now(),
-        }
+        Self { quick, start: Instant::now() }
     }
 
     /// One of two amounts.

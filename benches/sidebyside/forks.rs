@@ -33,22 +33,13 @@ const IDLE: [(u32, u32); 5] = [(0, 0), (10, 0), (1000, 0), (0, 64), (10, 64)];
 pub(crate) fn idle(programs: &Programs, effort: Effort) -> Section {
     let empty = Build::of(&crate::source("empty.c")).library("libempty.so");
     let line = |(threads, megabytes)| {
-        Line::measured(effort, || {
-            idle_line(&programs.forks, &empty, threads, megabytes, effort)
-        })
+        Line::measured(effort, || idle_line(&programs.forks, &empty, threads, megabytes, effort))
     };
     Section {
         title: "fork and wait beside idle threads",
         method: "microseconds, median (the middle half); beside bare and protected a program with \
                  an empty library\n  preloaded; limit 3 % over bare and 60 ns a thread",
-        header: &[
-            "program",
-            "bare",
-            "empty library",
-            "protected",
-            "added",
-            "added %",
-        ],
+        header: &["program", "bare", "empty library", "protected", "added", "added %"],
         lines: IDLE.map(line).into(),
     }
 }
@@ -96,10 +87,7 @@ pub(crate) fn busy(programs: &Programs, effort: Effort) -> Section {
 fn busy_line(program: &Path, call: &str, effort: Effort) -> Line {
     let [rounds, forks] = effort.pick([12, 150], [5, 100]);
     let program = crate::program(program).args(["busy", call, &forks.to_string()]);
-    let sides = [
-        (program.clone(), Preload::Bare),
-        (program, Preload::Protected),
-    ];
+    let sides = [(program.clone(), Preload::Bare), (program, Preload::Protected)];
     let [bare, protected] = in_turn(&sides, rounds, Clock::Fork);
     let ratio = compared(&bare, &protected, |bare, protected| protected / bare);
     let [bare, protected] = [bare, protected].map(Figures::pooled);
@@ -141,19 +129,12 @@ fn in_turn<const N: usize>(
 /// disturbs a round mostly disturbs both.
 fn compared(bare: &[Figures], protected: &[Figures], compare: fn(f64, f64) -> f64) -> f64 {
     let rounds = bare.iter().zip(protected);
-    Figures::of(
-        rounds
-            .map(|(b, p)| compare(b.median(), p.median()))
-            .collect(),
-    )
-    .median()
+    Figures::of(rounds.map(|(b, p)| compare(b.median(), p.median())).collect()).median()
 }
 
 /// One of the times in a line of the program's output.
 fn sample(line: &str, clock: Clock) -> f64 {
-    let times = line
-        .split_once(' ')
-        .unwrap_or_else(|| panic!("not two times: {line}"));
+    let times = line.split_once(' ').unwrap_or_else(|| panic!("not two times: {line}"));
     let time = match clock {
         Clock::Fork => times.0,
         Clock::ForkAndWait => times.1,

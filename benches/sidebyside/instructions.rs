@@ -23,11 +23,7 @@ struct Row {
 }
 
 const fn gated(call: &'static str, count: u32) -> Row {
-    Row {
-        call,
-        count,
-        gated: true,
-    }
+    Row { call, count, gated: true }
 }
 
 const ROWS: [Row; 13] = [
@@ -43,11 +39,7 @@ const ROWS: [Row; 13] = [
     gated("strerror", 5_000),
     gated("setlogmask", 20_000),
     gated("getaddrinfo_numeric", 1_000),
-    Row {
-        call: "getpwnam",
-        count: 500,
-        gated: false,
-    },
+    Row { call: "getpwnam", count: 500, gated: false },
 ];
 
 pub(crate) fn section(programs: &Programs, effort: Effort) -> Section {
@@ -95,20 +87,11 @@ pub(crate) fn per_call(
     count: u32,
 ) -> f64 {
     let executed = |count: u32| {
-        let run = callgrind
-            .args([calls])
-            .args([call, "1", &count.to_string(), "1"])
-            .run(preload);
+        let run = callgrind.args([calls]).args([call, "1", &count.to_string(), "1"]).run(preload);
         let run = run.succeeded();
-        let collected = run
-            .stderr
-            .lines()
-            .find_map(|line| line.split_once("Collected : "));
+        let collected = run.stderr.lines().find_map(|line| line.split_once("Collected : "));
         let (_, count) = collected.unwrap_or_else(|| panic!("no count by callgrind: {run:?}"));
-        count
-            .trim()
-            .parse::<f64>()
-            .unwrap_or_else(|e| panic!("{e}: {run:?}"))
+        count.trim().parse::<f64>().unwrap_or_else(|e| panic!("{e}: {run:?}"))
     };
     (executed(2 * count) - executed(count)) / f64::from(count)
 }

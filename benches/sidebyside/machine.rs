@@ -11,9 +11,7 @@ unsafe extern "C" {
 /// Processor, kernel and libc, in one line.
 pub(crate) fn describe() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name\t: "));
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name\t: "));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     // SAFETY: libc returns a constant string.
     let glibc = unsafe { CStr::from_ptr(gnu_get_libc_version()) };

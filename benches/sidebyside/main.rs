@@ -42,10 +42,7 @@ fn main() -> ExitCode {
     }
     let chosen = choose(&arguments);
     if chosen.is_empty() {
-        eprintln!(
-            "no such table; there are: {}",
-            TABLES.map(|(name, _)| name).join(" ")
-        );
+        eprintln!("no such table; there are: {}", TABLES.map(|(name, _)| name).join(" "));
         return ExitCode::from(2);
     }
     let quick = env::var_os("FORKFIX_BENCH_QUICK").is_some_and(|value| value == "1");
@@ -81,19 +78,13 @@ const TABLES: [(&str, Measure); 6] = [
 
 /// The tables that the arguments select: all without a word, none with an unknown one.
 fn choose(arguments: &[String]) -> Vec<(&'static str, Measure)> {
-    let words: Vec<_> = arguments
-        .iter()
-        .filter(|word| !word.starts_with("--"))
-        .collect();
+    let words: Vec<_> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
     let names = TABLES.map(|(name, _)| name);
     if !words.iter().all(|word| names.contains(&word.as_str())) {
         return Vec::new();
     }
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| *word == name);
-    TABLES
-        .into_iter()
-        .filter(|(name, _)| wanted(name))
-        .collect()
+    TABLES.into_iter().filter(|(name, _)| wanted(name)).collect()
 }
 
 /// What is measured, compiled.
@@ -107,11 +98,7 @@ struct Programs {
 impl Programs {
     fn build() -> Self {
         let executable = |name: &str| Build::of(&source(&format!("{name}.c"))).output(name);
-        Self {
-            calls: executable("calls"),
-            forks: executable("forks"),
-            peers: peers::build(),
-        }
+        Self { calls: executable("calls"), forks: executable("forks"), peers: peers::build() }
     }
 }
 

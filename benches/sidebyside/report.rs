@@ -19,11 +19,7 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     pub(crate) fn new(limit: impl Into<String>, holds: bool) -> Self {
-        Self {
-            limit: limit.into(),
-            holds,
-            tries: 1,
-        }
+        Self { limit: limit.into(), holds, tries: 1 }
     }
 }
 
@@ -36,17 +32,11 @@ pub(crate) struct Line {
 impl Line {
     /// A line without a promise.
     pub(crate) fn plain(cells: Vec<String>) -> Self {
-        Self {
-            cells,
-            verdict: None,
-        }
+        Self { cells, verdict: None }
     }
 
     pub(crate) fn judged(cells: Vec<String>, verdict: Verdict) -> Self {
-        Self {
-            cells,
-            verdict: Some(verdict),
-        }
+        Self { cells, verdict: Some(verdict) }
     }
 
     /// Measures until the promise holds, a few times at most, and only while there is time.
@@ -72,17 +62,9 @@ impl Line {
     fn into_row(mut self) -> Vec<String> {
         let (limit, holds) = match self.verdict {
             None => (String::new(), String::new()),
-            Some(Verdict {
-                limit,
-                holds,
-                tries,
-            }) => {
+            Some(Verdict { limit, holds, tries }) => {
                 let holds = if holds { "yes" } else { "NO" };
-                let tries = if tries == 1 {
-                    String::new()
-                } else {
-                    format!(" (try {tries})")
-                };
+                let tries = if tries == 1 { String::new() } else { format!(" (try {tries})") };
                 (limit, format!("{holds}{tries}"))
             }
         };
@@ -112,12 +94,7 @@ pub(crate) struct Report {
 impl Report {
     /// Prints a table.
     pub(crate) fn add(&mut self, section: Section) {
-        let Section {
-            title,
-            method,
-            header,
-            lines,
-        } = section;
+        let Section { title, method, header, lines } = section;
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(header.iter().chain(&["limit", "holds"]));

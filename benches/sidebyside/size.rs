@@ -28,12 +28,7 @@ pub(crate) fn section(_: &Programs, _: Effort) -> Section {
         method: "stripped, in kilobytes; and the libraries that it needs",
         header: &["what", "found"],
         lines: vec![
-            line(
-                "size",
-                format!("{size:.0}"),
-                format!("{LIMIT_KB:.0}"),
-                size <= LIMIT_KB,
-            ),
+            line("size", format!("{size:.0}"), format!("{LIMIT_KB:.0}"), size <= LIMIT_KB),
             line("needs", needed.join(" "), ALLOWED.join(" "), allowed),
         ],
     }
@@ -43,10 +38,7 @@ fn stripped_kb(library: &Path) -> f64 {
     let stripped = tempfile::NamedTempFile::new().expect("a temporary file");
     let mut strip = Command::new("strip");
     let status = strip.arg("-o").arg(stripped.path()).arg(library).status();
-    assert!(
-        status.expect("strip starts").success(),
-        "the library cannot be stripped"
-    );
+    assert!(status.expect("strip starts").success(), "the library cannot be stripped");
     let bytes = fs::read(stripped.path()).expect("strip wrote it").len();
     f64::from(u32::try_from(bytes).expect("less than 4 GB")) / 1e3
 }
@@ -54,21 +46,11 @@ fn stripped_kb(library: &Path) -> f64 {
 /// The names in the library's `DT_NEEDED` entries.
 fn needed(library: &Path) -> Vec<String> {
     let mut readelf = Command::new("readelf");
-    readelf
-        .env("LC_ALL", "C")
-        .args(["--dynamic", "--wide"])
-        .arg(library);
+    readelf.env("LC_ALL", "C").args(["--dynamic", "--wide"]).arg(library);
     let output = readelf.output().expect("readelf starts");
     assert!(output.status.success(), "readelf cannot read the library");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let name = |line: &str| {
-        Some(
-            line.split_once("(NEEDED)")?
-                .1
-                .split(['[', ']'])
-                .nth(1)?
-                .to_owned(),
-        )
-    };
+    let name =
+        |line: &str| Some(line.split_once("(NEEDED)")?.1.split(['[', ']']).nth(1)?.to_owned());
     text.lines().filter_map(name).collect()
 }

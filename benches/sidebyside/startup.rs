@@ -28,10 +28,7 @@ fn line(effort: Effort) -> Line {
         let times = [start(false), start(true)];
         // The first rounds warm up.
         if round >= 10 {
-            samples
-                .iter_mut()
-                .zip(times)
-                .for_each(|(samples, time)| samples.push(time));
+            samples.iter_mut().zip(times).for_each(|(samples, time)| samples.push(time));
         }
     }
     let pairs = samples[0].iter().zip(&samples[1]);

@@ -1,13 +1,9 @@
-//! Buffers of a thread that only some threads need: result storage of redirected look-ups, and
-//! what a fork in progress must remember.
+//! Buffers of a thread that only some threads need: result storage of redirected look-ups.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crate::sys;
-
-/// How deep forks may nest (a handler that forks) before [`ForkBounds`] stops remembering.
-const NESTED_FORKS: usize = 16;
 
 /// How many kinds of results are stored separately; see `hooks::lookup`.
 pub(crate) const STORES: usize = 32;
@@ -17,40 +13,8 @@ pub(crate) const STORES: usize = 32;
 /// All zeroes is its initial state. Only its own thread uses it; the atomics are for signal
 /// handlers on that thread.
 pub(crate) struct Annex {
-    /// Where the thread's forks in progress stand in the registry of handlers.
-    pub(crate) forks: ForkBounds,
     /// One store for each kind of look-up.
     pub(crate) stores: [Store; STORES],
-}
-
-/// A stack of numbers: for each fork in progress on this thread, which handlers take part.
-pub(crate) struct ForkBounds {
-    depth: AtomicU32,
-    bounds: [AtomicU64; NESTED_FORKS],
-}
-
-impl ForkBounds {
-    /// Begins a fork.
-    pub(crate) fn push(&self, bound: u64) {
-        let depth = self.depth.fetch_add(1, Ordering::Relaxed) as usize;
-        if let Some(place) = self.bounds.get(depth) {
-            place.store(bound, Ordering::Relaxed);
-        }
-    }
-
-    /// The innermost fork in progress. One that was nested too deep to be remembered takes in every
-    /// handler.
-    pub(crate) fn top(&self) -> u64 {
-        let depth = self.depth.load(Ordering::Relaxed) as usize;
-        self.bounds
-            .get(depth.wrapping_sub(1))
-            .map_or(u64::MAX, |bound| bound.load(Ordering::Relaxed))
-    }
-
-    /// Ends a fork.
-    pub(crate) fn pop(&self) {
-        self.depth.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Memory that grows and is never given back while its thread lives.

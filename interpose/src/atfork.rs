@@ -60,9 +60,11 @@ struct Table {
     capacity: usize,
 }
 
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static LOCK: Lock = Lock::new();
 static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
 /// The id of the newest registration. Written under the lock.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static NEWEST: AtomicU64 = AtomicU64::new(0);
 /// The allocator has initialised itself: later registrations of its object are not its own.
 static ALLOCATOR_IS_UP: AtomicBool = AtomicBool::new(false);
@@ -92,10 +94,7 @@ impl Table {
     /// The entry is whole before the length counts it, so that a fork at any instant leaves the
     /// child a consistent table.
     fn push(&mut self, entry: Entry) {
-        let place = ptr::from_mut(self)
-            .wrapping_add(1)
-            .cast::<Entry>()
-            .wrapping_add(self.len);
+        let place = ptr::from_mut(self).wrapping_add(1).cast::<Entry>().wrapping_add(self.len);
         // SAFETY: the caller checked that there is room for another entry in the mapping.
         unsafe { place.write(entry) };
         core::sync::atomic::fence(Ordering::Release);
@@ -116,19 +115,13 @@ fn registered() -> Option<&'static mut Table> {
 /// Adds handlers. Returns 0, or `ENOMEM` as `pthread_atfork` does.
 pub(crate) fn register(handlers: [Option<Handler>; 3], dso: *const c_void) -> c_int {
     fork::install();
-    let _held = LOCK.hold();
+    let _held = LOCK.hold_masked();
     let Some(table) = table_with_room() else {
         return libc::ENOMEM;
     };
     let id = NEWEST.fetch_add(1, Ordering::Relaxed) + 1;
     let early = !ALLOCATOR_IS_UP.load(Ordering::Relaxed);
-    table.push(Entry {
-        id,
-        handlers,
-        dso,
-        early,
-        live: true,
-    });
+    table.push(Entry { id, handlers, dso, early, live: true });
     0
 }
 
@@ -161,13 +154,9 @@ pub(crate) fn forget(dso: *const c_void) {
     if dso.is_null() || TABLE.load(Ordering::Relaxed).is_null() {
         return;
     }
-    let _held = LOCK.hold();
+    let _held = LOCK.hold_masked();
     if let Some(table) = registered() {
-        for entry in table
-            .entries()
-            .iter_mut()
-            .filter(|entry| ptr::eq(entry.dso, dso))
-        {
+        for entry in table.entries().iter_mut().filter(|entry| ptr::eq(entry.dso, dso)) {
             entry.live = false;
         }
     }
@@ -183,11 +172,7 @@ pub(crate) fn run(phase: Phase, tier: Tier, bound: u64) {
     if bound == 0 || TABLE.load(Ordering::Relaxed).is_null() {
         return;
     }
-    let mut last = if phase == Phase::Prepare {
-        bound.saturating_add(1)
-    } else {
-        0
-    };
+    let mut last = if phase == Phase::Prepare { bound.saturating_add(1) } else { 0 };
     while let Some(entry) = next(phase, tier, last, bound) {
         last = entry.id;
         let [prepare, parent, child] = entry.handlers;
@@ -206,7 +191,7 @@ pub(crate) fn run(phase: Phase, tier: Tier, bound: u64) {
 
 /// The live registration that comes after `last` in the order of `phase`.
 fn next(phase: Phase, tier: Tier, last: u64, bound: u64) -> Option<Entry> {
-    let _held = LOCK.hold();
+    let _held = LOCK.hold_masked();
     let entries = &*registered()?.entries();
     let wanted = |entry: &&Entry| entry.live && tier_of(entry) == tier;
     if phase == Phase::Prepare {

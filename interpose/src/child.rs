@@ -13,14 +13,17 @@ use crate::sync::AtomicU32;
 use crate::{atfork, forker, stats, sys};
 
 /// The process that the gate belongs to.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static PID: AtomicU32 = AtomicU32::new(0);
 /// Families that lost a thread inside, as a set of [`Family::bit`]s. Grandchildren inherit it.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static ORPHANED: AtomicU32 = AtomicU32::new(0);
 
 /// Makes the child's world consistent: it has one thread, which holds the gate until it opens it.
 pub(crate) fn repair() {
-    let tid = sys::gettid();
-    PID.store(sys::getpid(), Ordering::Relaxed);
+    // The only thread of a new process has its number.
+    let tid = sys::getpid();
+    PID.store(tid, Ordering::Relaxed);
     let mut lost = 0;
     slot::keep_only(slot::mine(), tid, |vanished| {
         // The word alone does not tell: a thread that backs off from the closed gate shows its
@@ -35,8 +38,10 @@ pub(crate) fn repair() {
         ORPHANED.fetch_or(lost, Ordering::Relaxed);
         GATE.set(ORPHANS, true);
     }
-    // Whom the parent gave up on is gone here.
-    GATE.set(LINGERING, false);
+    if GATE.flags() & LINGERING != 0 {
+        // Whom the parent gave up on is gone here.
+        GATE.set(LINGERING, false);
+    }
     forker::adopt(tid);
     atfork::unlock_in_child();
     environment::unlock_in_child();

@@ -30,7 +30,8 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// Registers our handlers with libc: at load, or before the program's first own registration.
 pub(crate) fn install() {
-    if INSTALLED.swap(true, Ordering::Relaxed) {
+    // Looked at first: a write would cost every fork a page of its own.
+    if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::Relaxed) {
         return;
     }
     // Without an object handle no `dlclose` and no `exit` removes it (nptl/register-atfork.c).
@@ -45,9 +46,7 @@ pub(crate) fn install() {
 unsafe extern "C-unwind" fn prepare() {
     child::adopt_if_foreign();
     let bound = atfork::newest();
-    if let Some(annex) = slot::mine().annex() {
-        annex.forks.push(bound);
-    }
+    slot::mine().forks.push(bound);
     object::find_provider();
     stats::FORKS.add();
     atfork::run(Phase::Prepare, Tier::Application, bound);
@@ -66,17 +65,15 @@ unsafe extern "C-unwind" fn child() {
 }
 
 fn finish(phase: Phase, repair: fn()) {
-    let annex = slot::mine().annex();
-    let bound = annex.map_or(u64::MAX, |annex| annex.forks.top());
+    let forks = &slot::mine().forks;
+    let bound = forks.top();
     atfork::run(phase, Tier::Allocator, bound);
     repair();
     if forker::is_mine() {
         forker::open();
     }
     atfork::run(phase, Tier::Application, bound);
-    if let Some(annex) = annex {
-        annex.forks.pop();
-    }
+    forks.pop();
 }
 
 /// The hook.

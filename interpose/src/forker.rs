@@ -30,17 +30,26 @@ const TURN_NS: u64 = 50_000_000;
 /// The budget of every family in a process that is not the gate's own, in nanoseconds.
 const FOREIGN_BUDGET_NS: u64 = 10_000_000;
 
+/// Set in [`OWNER`] when another thread sleeps until it is free.
+const CONTENDED: u32 = 1 << 31;
+
 /// The thread that closed the gate or is about to; 0 if none.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static OWNER: AtomicU32 = AtomicU32::new(0);
 /// How many times the owner closed it (a handler of an allocator that forks).
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static DEPTH: AtomicU32 = AtomicU32::new(0);
 /// 1 while the owner drains; then it sleeps on purpose.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static DRAINING: AtomicU32 = AtomicU32::new(0);
 /// 1 if some thread has a mark that ends when the gate opens: [`WAIVED`] or [`PASSED`].
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static MARKS: AtomicU32 = AtomicU32::new(0);
 /// What the owner's word held before.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static BEFORE: AtomicU32 = AtomicU32::new(0);
 /// The owner's signal mask before.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static MASK: AtomicU64 = AtomicU64::new(0);
 
 /// Which threads a closed gate must be free of.
@@ -84,20 +93,24 @@ pub(crate) fn open() {
     }
     let mask = MASK.load(Ordering::Relaxed);
     forget_marks();
-    slot::mine()
-        .word
-        .store(BEFORE.load(Ordering::Relaxed), Ordering::Relaxed);
-    GATE.open();
-    sys::futex_wake(GATE.flags_word(), i32::MAX);
-    OWNER.store(0, Ordering::Release);
-    sys::futex_wake(&OWNER, 1);
+    slot::mine().word.store(BEFORE.load(Ordering::Relaxed), Ordering::Relaxed);
+    if GATE.open() {
+        sys::futex_wake(GATE.flags_word(), i32::MAX);
+    }
+    if OWNER.swap(0, Ordering::Release) & CONTENDED != 0 {
+        sys::futex_wake(&OWNER, i32::MAX);
+    }
     sys::restore_signals(mask);
 }
 
 /// Whether the calling thread holds the gate closed.
 pub(crate) fn is_mine() -> bool {
-    DEPTH.load(Ordering::Relaxed) > 0
-        && OWNER.load(Ordering::Relaxed) == slot::mine().tid.load(Ordering::Relaxed)
+    DEPTH.load(Ordering::Relaxed) > 0 && owner() == slot::mine().tid.load(Ordering::Relaxed)
+}
+
+/// The thread that closed the gate or is about to.
+fn owner() -> u32 {
+    OWNER.load(Ordering::Acquire) & !CONTENDED
 }
 
 /// In a forked child: the gate belongs to the surviving thread under its new id.
@@ -131,7 +144,7 @@ pub(crate) fn wake() {
 /// may hold. That happens when libc locks every stream before it clones, while the parked thread
 /// holds one with `flockfile`.
 pub(crate) fn is_stuck() -> bool {
-    let owner = OWNER.load(Ordering::Acquire);
+    let owner = owner();
     let pid = sys::getpid();
     if pid != child::pid() || (owner != 0 && !sys::thread_exists(pid, owner)) {
         return true;
@@ -146,30 +159,38 @@ pub(crate) fn let_pass(slot: &Slot) {
     MARKS.store(1, Ordering::SeqCst);
 }
 
-/// Waits until the calling thread may close the gate.
+/// Makes the calling thread the owner, when it is its turn.
 fn take_turn(me: &Slot) -> bool {
     let tid = me.tid.load(Ordering::Relaxed);
-    if OWNER.load(Ordering::Relaxed) == tid {
-        return true;
-    }
+    owner() == tid || claim(0, tid) || wait_for_turn(me, tid)
+}
+
+fn claim(from: u32, tid: u32) -> bool {
+    OWNER.compare_exchange(from, tid, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
+#[cold]
+fn wait_for_turn(me: &Slot, tid: u32) -> bool {
     let pid = sys::getpid();
     // A thread that is inside cannot leave while it waits here: the other forker must not wait.
     me.mark.fetch_or(FORKING, Ordering::SeqCst);
     wake();
     let mut turn = true;
-    while let Err(owner) = OWNER.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Acquire) {
-        if sys::futex_wait(&OWNER, owner, TURN_NS) == sys::Wait::Look {
+    while !claim(0, tid) {
+        let seen = OWNER.fetch_or(CONTENDED, Ordering::AcqRel) | CONTENDED;
+        if seen == CONTENDED {
+            // Free after all: the bit stands for nobody, and whoever comes next must not see it.
+            OWNER.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed).ok();
+            continue;
+        }
+        if sys::futex_wait(&OWNER, seen, TURN_NS) == sys::Wait::Look {
             continue;
         }
         if pid != child::pid() {
             turn = false;
             break;
         }
-        if !sys::thread_exists(pid, owner)
-            && OWNER
-                .compare_exchange(owner, tid, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-        {
+        if !sys::thread_exists(pid, seen & !CONTENDED) && claim(seen, tid) {
             DEPTH.store(0, Ordering::Relaxed);
             break;
         }
@@ -188,12 +209,14 @@ struct Survey {
 
 /// Waits until every other thread in `scope` is out, waived or given up.
 fn drain(me: &Slot, scope: Scope) {
-    let mut ticket = GATE.ticket();
-    let mut found = survey(me, scope, 0);
-    if found.inside == 0 {
+    if readers(me, scope).next().is_none() {
         return;
     }
+    // A child of `vfork` must not wait for long, and one of a raw `clone` would wait in vain.
+    let most = if sys::getpid() == child::pid() { u64::MAX } else { FOREIGN_BUDGET_NS };
     let start = sys::monotonic_ns();
+    let mut ticket = GATE.ticket();
+    let mut found = survey(me, scope, 0, most);
     let mut look_ns = FIRST_LOOK_NS;
     let mut spun = false;
     loop {
@@ -211,13 +234,13 @@ fn drain(me: &Slot, scope: Scope) {
             excuse(me, scope);
             let now = sys::monotonic_ns() - start;
             let nap = look_ns.min(found.deadline_ns.saturating_sub(now));
-            if nap > 0 && survey(me, scope, now).inside > 0 {
+            if nap > 0 && survey(me, scope, now, most).inside > 0 {
                 sys::futex_wait(GATE.wakeups_word(), ticket, nap);
             }
             look_ns = (look_ns * 2).min(LAST_LOOK_NS);
         }
         ticket = GATE.ticket();
-        found = survey(me, scope, sys::monotonic_ns() - start);
+        found = survey(me, scope, sys::monotonic_ns() - start, most);
     }
     stats::WAITS.record((sys::monotonic_ns() - start) / 1000);
 }
@@ -232,20 +255,11 @@ fn readers(me: &Slot, scope: Scope) -> impl Iterator<Item = (&'static Slot, Fami
     })
 }
 
-/// Counts who is inside, and gives up those whose budget is used up.
-fn survey(me: &Slot, scope: Scope, elapsed_ns: u64) -> Survey {
-    let mut found = Survey {
-        inside: 0,
-        deadline_ns: u64::MAX,
-    };
-    // A child of `vfork` must not wait for long, and one of a raw `clone` would wait in vain.
-    let most = if sys::getpid() == child::pid() {
-        u64::MAX
-    } else {
-        FOREIGN_BUDGET_NS
-    };
+/// Counts who is inside, and gives up those whose budget, at most `most_ns`, is used up.
+fn survey(me: &Slot, scope: Scope, elapsed_ns: u64, most_ns: u64) -> Survey {
+    let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
     for (slot, family) in readers(me, scope) {
-        let budget = family.budget_ns().min(most);
+        let budget = family.budget_ns().min(most_ns);
         if elapsed_ns >= budget {
             give_up(slot, family, elapsed_ns);
         } else {

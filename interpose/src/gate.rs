@@ -26,6 +26,8 @@ use crate::sync::{AtomicU32, Ordering};
 /// The word of the thread that forks.
 pub(crate) const FORKER: u32 = u32::MAX;
 
+/// Some reader sleeps until the gate opens.
+pub(crate) const SLEEPERS: u32 = 1 << 5;
 /// The forker waits for readers, or all are out: nobody may enter.
 pub(crate) const CLOSED: u32 = 1;
 /// Readers fence themselves, because the forker has no `membarrier(2)`. Also the state before the
@@ -52,19 +54,15 @@ pub(crate) struct Gate {
 
 /// The process's gate.
 #[cfg(not(loom))]
-pub(crate) static GATE: Gate = Gate {
-    flags: AtomicU32::new(FENCED | UNRESOLVED),
-    wakeups: AtomicU32::new(0),
-};
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
+pub(crate) static GATE: Gate =
+    Gate { flags: AtomicU32::new(FENCED | UNRESOLVED), wakeups: AtomicU32::new(0) };
 
 impl Gate {
     /// An open gate with no flag set.
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
-        Self {
-            flags: AtomicU32::new(0),
-            wakeups: AtomicU32::new(0),
-        }
+        Self { flags: AtomicU32::new(0), wakeups: AtomicU32::new(0) }
     }
 
     /// Publishes `who` in the reader's `word`. Returns whether the reader may go ahead at once; if
@@ -101,9 +99,9 @@ impl Gate {
         barrier::heavy(before & FENCED != 0);
     }
 
-    /// Opens the gate; readers that wait still have to be woken up.
-    pub(crate) fn open(&self) {
-        self.flags.fetch_and(!CLOSED, Ordering::Release);
+    /// Opens the gate. Returns whether readers sleep, which still have to be woken up.
+    pub(crate) fn open(&self) -> bool {
+        self.flags.fetch_and(!(CLOSED | SLEEPERS), Ordering::Release) & SLEEPERS != 0
     }
 
     /// A number that changes with every [`announce`](Self::announce): taken before the readers'
@@ -118,6 +116,19 @@ impl Gate {
     /// The word that parked readers sleep on.
     pub(crate) fn flags_word(&self) -> &AtomicU32 {
         &self.flags
+    }
+
+    /// Notes that the caller is about to sleep on the flags. Returns the value to expect there, or
+    /// `None` if the gate is not closed any more.
+    pub(crate) fn expect_sleep(&self) -> Option<u32> {
+        let flags = self.flags.load(Ordering::Relaxed);
+        let asleep = flags | SLEEPERS;
+        let closed = flags & CLOSED != 0
+            && self
+                .flags
+                .compare_exchange(flags, asleep, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok();
+        closed.then_some(asleep)
     }
 
     /// The word that the forker sleeps on.

@@ -79,9 +79,7 @@ impl World {
     }
 
     fn everybody_is_out(&self) -> bool {
-        self.words
-            .iter()
-            .all(|word| matches!(word.load(Ordering::Acquire), 0 | FORKER))
+        self.words.iter().all(|word| matches!(word.load(Ordering::Acquire), 0 | FORKER))
     }
 }
 
@@ -131,10 +129,7 @@ fn a_forker_that_sleeps_is_woken() {
         reader.join().expect("a reader panicked");
         // futex(2) goes to sleep only if the word still has the value of the ticket, so a changed
         // word is a wake-up.
-        assert!(
-            !sleeps || world.gate.ticket() != ticket,
-            "the forker would sleep for ever"
-        );
+        assert!(!sleeps || world.gate.ticket() != ticket, "the forker would sleep for ever");
         world.gate.open();
     });
 }
@@ -162,10 +157,7 @@ fn a_nested_entry_passes_a_closed_gate() {
         };
         world.gate.close();
         if world.everybody_is_out() {
-            assert!(
-                matches!(world.copy(), [0 | 2, 0]),
-                "the fork saw a call half done"
-            );
+            assert!(matches!(world.copy(), [0 | 2, 0]), "the fork saw a call half done");
         }
         world.gate.open();
         inner.join().expect("the reader panicked");

@@ -12,9 +12,9 @@
 //! | `next` | the definitions that the symbols would have had without us |
 //! | `family` | what a family of calls needs: how long to wait for it |
 //! | `gate`, `barrier` | the protocol between threads inside libc and a forking thread |
-//! | `reader`, `slot`, `tls`, `annex` | a thread's side of it: entering, leaving, its record |
+//! | `reader`, `slot`, `tls`, `annex`, `bounds` | a thread's side of it: entering, leaving, its record |
 //! | `forker` | the forking thread's side: closing, waiting, giving up, opening |
-//! | `fork` | the whole sequence on one screen |
+//! | `fork` | the whole sequence on one screen; `page` keeps what it writes together |
 //! | `atfork`, `object` | the registry of fork handlers, and which of them are the allocator's |
 //! | `child` | the only code that runs in the child before `fork` returns |
 //! | `spawn`, `preload` | the environment that new programs get |
@@ -35,6 +35,8 @@ mod sync;
 mod annex;
 #[cfg(not(loom))]
 mod atfork;
+#[cfg(not(loom))]
+mod bounds;
 #[cfg(not(loom))]
 mod child;
 #[cfg(not(loom))]
@@ -59,6 +61,8 @@ mod next;
 mod object;
 #[cfg(not(loom))]
 mod options;
+#[cfg(all(target_os = "linux", not(loom)))]
+mod page;
 #[cfg(not(loom))]
 mod preload;
 #[cfg(not(loom))]

@@ -74,11 +74,7 @@ fn find_allocator() {
 /// The handshake with the command: says on the descriptor in `fd` whether the library is fit, and
 /// ends the process, which was started for nothing else.
 fn answer(fd: &CStr, request: &Request, problem: &str, membarrier: bool) -> ! {
-    let fd = fd
-        .to_str()
-        .ok()
-        .and_then(|fd| fd.parse().ok())
-        .unwrap_or(libc::STDERR_FILENO);
+    let fd = fd.to_str().ok().and_then(|fd| fd.parse().ok()).unwrap_or(libc::STDERR_FILENO);
     let mut line = Text::<512>::new();
     let _ = write!(line, "forkfix {} ", env!("CARGO_PKG_VERSION"));
     let _ = if !problem.is_empty() {
@@ -86,11 +82,7 @@ fn answer(fd: &CStr, request: &Request, problem: &str, membarrier: bool) -> ! {
     } else if *request == Request::Help {
         write!(line, "help")
     } else {
-        write!(
-            line,
-            "ok barrier={}",
-            if membarrier { "membarrier" } else { "fence" }
-        )
+        write!(line, "ok barrier={}", if membarrier { "membarrier" } else { "fence" })
     };
     line.end_line();
     sys::write(fd, line.as_bytes());

@@ -37,11 +37,7 @@ impl<F: Copy> Next<F> {
             panic!("a symbol's name ends in one zero byte");
         };
         Self {
-            definition: Definition {
-                name,
-                version,
-                address: AtomicPtr::new(ptr::null_mut()),
-            },
+            definition: Definition { name, version, address: AtomicPtr::new(ptr::null_mut()) },
             signature: PhantomData,
         }
     }
@@ -84,11 +80,7 @@ impl Definition {
         } else {
             found
         };
-        let address = if found.is_null() {
-            absent as *mut ()
-        } else {
-            found.cast()
-        };
+        let address = if found.is_null() { absent as *mut () } else { found.cast() };
         self.address.store(address, Ordering::Relaxed);
         address
     }

@@ -47,11 +47,7 @@ pub(crate) fn find_provider() {
     }
     let mut kind = LIBC;
     if let Some(address) = address_of_malloc() {
-        let mut search = Search {
-            address,
-            position: 0,
-            found: None,
-        };
+        let mut search = Search { address, position: 0, found: None };
         // SAFETY: the callback has the right signature, and `search` outlives the call.
         unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
         if let Some((position, range)) = search.found {
@@ -111,11 +107,7 @@ unsafe extern "C" fn visit(
     let position = search.position;
     search.position += 1;
     let base = info.dlpi_addr as usize;
-    let loads = || {
-        headers
-            .iter()
-            .filter(|header| header.p_type == libc::PT_LOAD)
-    };
+    let loads = || headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
     let range = |header: &libc::Elf64_Phdr| {
         let start = base.wrapping_add(header.p_vaddr as usize);
         start..start + header.p_memsz as usize

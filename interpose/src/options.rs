@@ -99,10 +99,9 @@ pub(crate) enum Problem<'a> {
 impl fmt::Display for Problem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotText => write!(
-                f,
-                "FORKFIX_OPTIONS is not valid UTF-8; write it as key=value:key=value"
-            ),
+            Self::NotText => {
+                write!(f, "FORKFIX_OPTIONS is not valid UTF-8; write it as key=value:key=value")
+            }
             Self::NoValue(part) => write!(
                 f,
                 "FORKFIX_OPTIONS has \"{part}\" without a value; write it as key=value, with : between options"
@@ -112,10 +111,7 @@ impl fmt::Display for Problem<'_> {
                 "FORKFIX_OPTIONS has an unknown option \"{key}\"; FORKFIX_OPTIONS=help=1 lists those there are"
             ),
             Self::BadValue(key, value, takes) => {
-                write!(
-                    f,
-                    "FORKFIX_OPTIONS has {key}=\"{value}\", but {key} takes {takes}"
-                )
+                write!(f, "FORKFIX_OPTIONS has {key}=\"{value}\", but {key} takes {takes}")
             }
         }
     }
@@ -140,10 +136,8 @@ pub(crate) fn parse(text: &[u8]) -> Result<Request, Problem<'_>> {
             request = Request::Help;
             continue;
         }
-        let option = OPTIONS
-            .iter()
-            .find(|option| option.key == key)
-            .ok_or(Problem::UnknownKey(key))?;
+        let option =
+            OPTIONS.iter().find(|option| option.key == key).ok_or(Problem::UnknownKey(key))?;
         if !(option.set)(value) {
             return Err(Problem::BadValue(option.key, value, option.takes));
         }
@@ -154,11 +148,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Request, Problem<'_>> {
 /// Writes the list of options, one a line.
 pub(crate) fn help(to: &mut impl Write) -> fmt::Result {
     for option in OPTIONS {
-        writeln!(
-            to,
-            "{:<12} {}; takes {}",
-            option.key, option.about, option.takes
-        )?;
+        writeln!(to, "{:<12} {}; takes {}", option.key, option.about, option.takes)?;
     }
     Ok(())
 }
@@ -211,10 +201,7 @@ mod tests {
     #[test]
     fn good_options_are_taken() {
         assert_eq!(parse(b""), Ok(Request::Run));
-        assert_eq!(
-            parse(b"blocking_ms=250:log=warn::barrier=auto"),
-            Ok(Request::Run)
-        );
+        assert_eq!(parse(b"blocking_ms=250:log=warn::barrier=auto"), Ok(Request::Run));
         assert_eq!(blocking_ns(), 250_000_000);
         assert_eq!(parse(b"help=1"), Ok(Request::Help));
     }

@@ -50,10 +50,7 @@ pub(crate) fn remember(environment_value: Option<&CStr>) {
         return;
     }
     // SAFETY: `realpath` wrote a C string into our buffer.
-    LENGTH.store(
-        unsafe { CStr::from_ptr(absolute) }.count_bytes(),
-        Ordering::Release,
-    );
+    LENGTH.store(unsafe { CStr::from_ptr(absolute) }.count_bytes(), Ordering::Release);
 }
 
 fn file_name(path: &[u8]) -> &[u8] {
@@ -63,9 +60,7 @@ fn file_name(path: &[u8]) -> &[u8] {
 /// Whether a value of `LD_PRELOAD` has an entry with this file name. Entries end at colons and
 /// spaces (ld.so(8)).
 fn has_entry(value: &[u8], name: &[u8]) -> bool {
-    value
-        .split(|byte| matches!(byte, b':' | b' '))
-        .any(|entry| file_name(entry) == name)
+    value.split(|byte| matches!(byte, b':' | b' ')).any(|entry| file_name(entry) == name)
 }
 
 /// A line `LD_PRELOAD=…` for an environment, in memory of its own.
@@ -80,10 +75,7 @@ impl Line {
         let parts = [NAME, path(), separator, theirs];
         // The mapping is zeroed, so the line ends with a zero byte.
         let size = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
-        let line = Self {
-            memory: sys::map(size)?,
-            size,
-        };
+        let line = Self { memory: sys::map(size)?, size };
         let mut at = line.memory.as_ptr();
         for part in parts {
             // SAFETY: the mapping has room for all parts.
@@ -123,11 +115,7 @@ pub(crate) unsafe fn line_for(env: Strs) -> Option<Line> {
             return None;
         }
     }
-    if has_entry(theirs, file_name(own)) {
-        None
-    } else {
-        Line::new(theirs)
-    }
+    if has_entry(theirs, file_name(own)) { None } else { Line::new(theirs) }
 }
 
 /// Replaces the `LD_PRELOAD` of `env` by `line`, or adds it.
@@ -141,10 +129,7 @@ pub(crate) unsafe fn put(env: *mut Str, line: &Line) {
     // SAFETY: up to its null entry the array may be read.
     while let Some(entry) = NonNull::new(unsafe { *at }.cast_mut()) {
         // SAFETY: entries are C strings.
-        if unsafe { CStr::from_ptr(entry.as_ptr()) }
-            .to_bytes()
-            .starts_with(NAME)
-        {
+        if unsafe { CStr::from_ptr(entry.as_ptr()) }.to_bytes().starts_with(NAME) {
             // SAFETY: an entry of the caller's array.
             unsafe { at.write(line.memory.as_ptr().cast()) };
             return;
@@ -183,10 +168,7 @@ mod tests {
     #[test]
     fn entries_are_found_by_file_name() {
         assert!(has_entry(b"/a/libforkfix.so", b"libforkfix.so"));
-        assert!(has_entry(
-            b"/x/y.so /usr/$LIB/libforkfix.so:z",
-            b"libforkfix.so"
-        ));
+        assert!(has_entry(b"/x/y.so /usr/$LIB/libforkfix.so:z", b"libforkfix.so"));
         assert!(!has_entry(b"/a/notlibforkfix.so", b"libforkfix.so"));
         assert!(!has_entry(b"", b"libforkfix.so"));
     }

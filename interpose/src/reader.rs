@@ -130,16 +130,12 @@ fn wait_at_gate(slot: &Slot, family: Family) {
         slot.word.store(0, Ordering::Release);
         fence(Ordering::SeqCst);
         forker::wake();
-        let flags = GATE.flags();
-        let timed_out = flags & CLOSED != 0
-            && sys::futex_wait(GATE.flags_word(), flags, PATIENCE_NS) == sys::Wait::TimedOut;
+        let timed_out = GATE.expect_sleep().is_some_and(|flags| {
+            sys::futex_wait(GATE.flags_word(), flags, PATIENCE_NS) == sys::Wait::TimedOut
+        });
         // Passing a closed gate is the lesser evil only if it would never open. Two looks, since
         // the forker may have to wait for a lock of libc for a moment.
-        stuck = if timed_out && forker::is_stuck() {
-            stuck + 1
-        } else {
-            0
-        };
+        stuck = if timed_out && forker::is_stuck() { stuck + 1 } else { 0 };
         if stuck == 2 {
             forker::let_pass(slot);
         }

@@ -13,6 +13,7 @@ use core::ptr;
 use core::sync::atomic::AtomicPtr;
 
 use crate::annex::Annex;
+use crate::bounds::ForkBounds;
 use crate::sync::{AtomicU32, Ordering};
 use crate::{child, forker, sys, tls};
 
@@ -38,21 +39,27 @@ pub(crate) struct Slot {
     pub(crate) tid: AtomicU32,
     /// Where in the slab the record is.
     index: AtomicU32,
+    /// Where the thread's forks in progress stand in the registry of handlers.
+    pub(crate) forks: ForkBounds,
     /// Buffers that only some threads need; kept when the record passes to another thread.
     annex: AtomicPtr<Annex>,
 }
 
 /// Records that need no mapping; enough for most programs.
-const STATIC_SLOTS: usize = 64;
+const STATIC_SLOTS: usize = 32;
 const CHUNK_SLOTS: usize = 1024;
 const CHUNKS: usize = 256;
+const _: () = assert!(size_of::<Slot>() == 64);
 
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static FIRST: [Slot; STATIC_SLOTS] = [const { Slot::new() }; STATIC_SLOTS];
 static MORE: [AtomicPtr<Slot>; CHUNKS] = [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
 
 /// Records that were ever in use are all below this index.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static IN_USE: AtomicU32 = AtomicU32::new(0);
 /// No free record is below this index.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static LOWEST_FREE: AtomicU32 = AtomicU32::new(0);
 
 /// Stands in where the kernel has no memory for another record. Its threads are not waited for.
@@ -68,6 +75,7 @@ impl Slot {
             mark: AtomicU32::new(0),
             tid: AtomicU32::new(0),
             index: AtomicU32::new(0),
+            forks: ForkBounds::new(),
             annex: AtomicPtr::new(ptr::null_mut()),
         }
     }
@@ -195,11 +203,7 @@ fn take_free() -> Option<&'static Slot> {
     let mut index = start;
     loop {
         let slot = at_or_map(index as usize)?;
-        if slot
-            .tid
-            .compare_exchange(0, tid, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
-        {
+        if slot.tid.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             slot.index.store(index, Ordering::Relaxed);
             IN_USE.fetch_max(index + 1, Ordering::AcqRel);
             // Only if no record below was freed meanwhile.

@@ -38,10 +38,7 @@ struct Snapshot {
 
 impl Snapshot {
     const fn new() -> Self {
-        Self {
-            inline: [const { MaybeUninit::uninit() }; INLINE],
-            mapped: None,
-        }
+        Self { inline: [const { MaybeUninit::uninit() }; INLINE], mapped: None }
     }
 
     /// Room for `count` pointers; `None` if the kernel has no memory.
@@ -157,14 +154,7 @@ pub(crate) unsafe fn posix_spawn(
     argv: *const *mut c_char,
     env: *const *mut c_char,
 ) -> c_int {
-    start!(posix_spawn, env.cast(), |env| (
-        pid,
-        path,
-        actions,
-        attr,
-        argv,
-        env.cast()
-    ))
+    start!(posix_spawn, env.cast(), |env| (pid, path, actions, attr, argv, env.cast()))
 }
 
 /// The hook for `posix_spawnp`.
@@ -176,14 +166,7 @@ pub(crate) unsafe fn posix_spawnp(
     argv: *const *mut c_char,
     env: *const *mut c_char,
 ) -> c_int {
-    start!(posix_spawnp, env.cast(), |env| (
-        pid,
-        file,
-        actions,
-        attr,
-        argv,
-        env.cast()
-    ))
+    start!(posix_spawnp, env.cast(), |env| (pid, file, actions, attr, argv, env.cast()))
 }
 
 /// The hook for `execve`.

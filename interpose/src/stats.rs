@@ -9,18 +9,24 @@ use crate::text::Text;
 use crate::{options, slot, sys};
 
 /// Forks that went through the handlers.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 pub(crate) static FORKS: Counter = Counter::new();
 /// Calls of `fork` that failed.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 pub(crate) static FAILED: Counter = Counter::new();
 /// How long forkers waited for other threads, in µs; one sample for each fork that had to.
 pub(crate) static WAITS: Histogram = Histogram::new();
 /// Threads that used up their budget.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 pub(crate) static GAVE_UP: Counter = Counter::new();
 /// Threads that did not count because they waited for a DNS server without a lock.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 pub(crate) static WAIVED: Counter = Counter::new();
 /// Calls that waited for the gate to open.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 pub(crate) static PARKED: Counter = Counter::new();
 /// Calls that were answered because their family was orphaned.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 pub(crate) static ANSWERS: Counter = Counter::new();
 
 /// A number that only goes up.
@@ -40,8 +46,11 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Writes only if it has to: the page may be shared with the parent.
     fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        if self.get() != 0 {
+            self.0.store(0, Ordering::Relaxed);
+        }
     }
 }
 
@@ -57,10 +66,7 @@ pub(crate) struct Histogram {
 
 impl Histogram {
     const fn new() -> Self {
-        Self {
-            buckets: [const { AtomicU32::new(0) }; BUCKETS],
-            largest: AtomicU64::new(0),
-        }
+        Self { buckets: [const { AtomicU32::new(0) }; BUCKETS], largest: AtomicU64::new(0) }
     }
 
     /// Adds one sample.
@@ -72,10 +78,7 @@ impl Histogram {
     }
 
     fn count(&self) -> u64 {
-        self.buckets
-            .iter()
-            .map(|bucket| u64::from(bucket.load(Ordering::Relaxed)))
-            .sum()
+        self.buckets.iter().map(|bucket| u64::from(bucket.load(Ordering::Relaxed))).sum()
     }
 
     /// An upper bound of the smallest value that `percent` of the samples do not exceed; 0 without
@@ -93,9 +96,7 @@ impl Histogram {
     }
 
     fn reset(&self) {
-        self.buckets
-            .iter()
-            .for_each(|bucket| bucket.store(0, Ordering::Relaxed));
+        self.buckets.iter().for_each(|bucket| bucket.store(0, Ordering::Relaxed));
         self.largest.store(0, Ordering::Relaxed);
     }
 }
@@ -124,7 +125,7 @@ pub(crate) fn reset() {
     for counter in [&FORKS, &FAILED, &GAVE_UP, &WAIVED, &PARKED, &ANSWERS] {
         counter.reset();
     }
-    if WAITS.largest.load(Ordering::Relaxed) > 0 || WAITS.count() > 0 {
+    if WAITS.count() > 0 {
         WAITS.reset();
     }
 }
@@ -136,10 +137,7 @@ pub(crate) fn reset() {
 static AT_EXIT: extern "C" fn() = print;
 
 /// Prints the line if it was asked for and this process forked.
-#[cfg_attr(
-    test,
-    expect(dead_code, reason = "registered in the real library only")
-)]
+#[cfg_attr(test, expect(dead_code, reason = "registered in the real library only"))]
 extern "C" fn print() {
     if !options::stats() || FORKS.get() + ANSWERS.get() == 0 {
         return;

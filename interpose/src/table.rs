@@ -281,9 +281,5 @@ pub(crate) use routed_next as next;
 
 /// Every symbol whose next definition must be looked up.
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    gated_next::ALL
-        .iter()
-        .chain(redirected_next::ALL)
-        .chain(routed_next::ALL)
-        .copied()
+    gated_next::ALL.iter().chain(redirected_next::ALL).chain(routed_next::ALL).copied()
 }

@@ -11,10 +11,7 @@ pub(crate) struct Text<const N: usize> {
 impl<const N: usize> Text<N> {
     /// An empty buffer.
     pub(crate) const fn new() -> Self {
-        Self {
-            bytes: [0; N],
-            len: 0,
-        }
+        Self { bytes: [0; N], len: 0 }
     }
 
     /// What was written so far.
@@ -44,18 +41,13 @@ impl<const N: usize> fmt::Write for Text<N> {
         while !text.is_char_boundary(take) {
             take -= 1;
         }
-        if let (Some(to), Some(from)) = (
-            self.bytes.get_mut(self.len..self.len + take),
-            text.as_bytes().get(..take),
-        ) {
+        if let (Some(to), Some(from)) =
+            (self.bytes.get_mut(self.len..self.len + take), text.as_bytes().get(..take))
+        {
             to.copy_from_slice(from);
             self.len += take;
         }
-        if take == text.len() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
-        }
+        if take == text.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }
 

@@ -23,14 +23,8 @@ const LIBRARIES: &[(&str, &str)] = &[
         "libopenblas",
         "OpenBLAS's own locks are not held back at a fork; fork while no other thread computes",
     ),
-    (
-        "libspdlog",
-        "spdlog's own locks are not held back at a fork; a child that logs may hang",
-    ),
-    (
-        "libglog",
-        "glog's own locks are not held back at a fork; a child that logs may hang",
-    ),
+    ("libspdlog", "spdlog's own locks are not held back at a fork; a child that logs may hang"),
+    ("libglog", "glog's own locks are not held back at a fork; a child that logs may hang"),
     (
         "libgrpc",
         "gRPC's locks and threads do not survive a fork; set GRPC_ENABLE_FORK_SUPPORT=1, or create \
@@ -45,10 +39,7 @@ const LIBRARIES: &[(&str, &str)] = &[
         "CUDA cannot be used in a forked child if it was initialised before the fork; that is an \
          error, not a hang",
     ),
-    (
-        "libtsan",
-        "ThreadSanitizer lets no forked child of a multithreaded program start threads",
-    ),
+    ("libtsan", "ThreadSanitizer lets no forked child of a multithreaded program start threads"),
 ];
 
 /// What to know about a program's libraries and languages.

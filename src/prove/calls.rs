@@ -175,15 +175,9 @@ pub(super) fn openlog() -> bool {
 /// Lets all look-ups of this process go to local files only, so that hammering them asks no server,
 /// whatever nsswitch.conf says.
 pub(super) fn files_only() {
-    for database in [
-        c"passwd",
-        c"group",
-        c"services",
-        c"protocols",
-        c"netgroup",
-        c"hosts",
-        c"networks",
-    ] {
+    for database in
+        [c"passwd", c"group", c"services", c"protocols", c"netgroup", c"hosts", c"networks"]
+    {
         // SAFETY: both strings end with a NUL; libc copies what it keeps. No other thread exists.
         unsafe { __nss_configure_lookup(database.as_ptr(), c"files".as_ptr()) };
     }

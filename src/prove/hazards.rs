@@ -68,24 +68,12 @@ impl Hazard {
     /// Threads and child make the same call.
     const fn same(family: Family, id: &'static str, call: fn() -> bool) -> Self {
         let call = Call { name: id, call };
-        Self {
-            id,
-            family,
-            hammer: call,
-            action: Action::Fork(call),
-            set_up: nothing,
-        }
+        Self { id, family, hammer: call, action: Action::Fork(call), set_up: nothing }
     }
 
     /// Threads make one call, the child another.
     const fn pair(family: Family, id: &'static str, hammer: Call, child: Call) -> Self {
-        Self {
-            id,
-            family,
-            hammer,
-            action: Action::Fork(child),
-            set_up: nothing,
-        }
+        Self { id, family, hammer, action: Action::Fork(child), set_up: nothing }
     }
 
     const fn after(mut self, set_up: fn()) -> Self {
@@ -109,30 +97,12 @@ impl Hazard {
 
 fn nothing() {}
 
-const SETLOCALE: Call = Call {
-    name: "setlocale",
-    call: calls::setlocale,
-};
-const STRERROR: Call = Call {
-    name: "strerror",
-    call: calls::strerror,
-};
-const GETTEXT: Call = Call {
-    name: "dcgettext",
-    call: calls::dcgettext,
-};
-const TEXTDOMAIN: Call = Call {
-    name: "textdomain",
-    call: calls::textdomain,
-};
-const RES_INIT: Call = Call {
-    name: "res_init",
-    call: calls::res_init,
-};
-const GETNAMEINFO: Call = Call {
-    name: "getnameinfo",
-    call: calls::getnameinfo,
-};
+const SETLOCALE: Call = Call { name: "setlocale", call: calls::setlocale };
+const STRERROR: Call = Call { name: "strerror", call: calls::strerror };
+const GETTEXT: Call = Call { name: "dcgettext", call: calls::dcgettext };
+const TEXTDOMAIN: Call = Call { name: "textdomain", call: calls::textdomain };
+const RES_INIT: Call = Call { name: "res_init", call: calls::res_init };
+const GETNAMEINFO: Call = Call { name: "getnameinfo", call: calls::getnameinfo };
 
 /// All rows, in the order of the report.
 pub(super) static HAZARDS: &[Hazard] = {
@@ -170,10 +140,7 @@ pub(super) static HAZARDS: &[Hazard] = {
         Hazard {
             id: "posix_spawn",
             family: Spawn,
-            hammer: Call {
-                name: "setenv/unsetenv",
-                call: calls::change_environment,
-            },
+            hammer: Call { name: "setenv/unsetenv", call: calls::change_environment },
             action: Action::Spawn,
             set_up: calls::fill_environment,
         },
@@ -194,10 +161,7 @@ mod tests {
     #[test]
     fn every_family_has_a_row() {
         for family in <Family as clap::ValueEnum>::value_variants() {
-            assert!(
-                HAZARDS.iter().any(|hazard| hazard.family == *family),
-                "{family:?}"
-            );
+            assert!(HAZARDS.iter().any(|hazard| hazard.family == *family), "{family:?}");
         }
     }
 }

@@ -192,9 +192,8 @@ pub(crate) fn run(args: &Args, library: &Path) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
 
-    let library = library
-        .canonicalize()
-        .map_err(|error| Error::Library(library.to_owned(), error))?;
+    let library =
+        library.canonicalize().map_err(|error| Error::Library(library.to_owned(), error))?;
     supervise::leave_library(&library)?;
 
     let begun = Instant::now();
@@ -218,17 +217,8 @@ pub(crate) fn run(args: &Args, library: &Path) -> Result<ExitCode, Error> {
     supervisor.finish();
 
     let run = Run::new(args, &library, rows, begun.elapsed());
-    if args.json {
-        run.print_json()
-    } else {
-        run.print_table()
-    }
-    .map_err(Error::Output)?;
-    Ok(if run.failed() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    if args.json { run.print_json() } else { run.print_table() }.map_err(Error::Output)?;
+    Ok(if run.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// The hidden subcommand: one side of one row. Reports on standard output, one JSON [`message`] a

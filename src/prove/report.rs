@@ -90,11 +90,7 @@ impl Run {
         let bare = || rows.iter().filter_map(|row| row.bare.as_ref());
         let sum = |count: fn(&Outcome) -> u32| protected().map(count).map(u64::from).sum();
         let summary = Summary {
-            families: rows
-                .iter()
-                .map(|row| row.family)
-                .collect::<BTreeSet<_>>()
-                .len(),
+            families: rows.iter().map(|row| row.family).collect::<BTreeSet<_>>().len(),
             rows: rows.len(),
             protected_forks: sum(|outcome| outcome.counts.forks),
             protected_hangs: sum(|outcome| outcome.counts.hangs),
@@ -108,11 +104,7 @@ impl Run {
             version: env!("CARGO_PKG_VERSION"),
             library: library.to_owned(),
             machine: Machine::this(),
-            options: Options {
-                forks: args.forks,
-                threads: args.threads,
-                cut_off: args.cut_off,
-            },
+            options: Options { forks: args.forks, threads: args.threads, cut_off: args.cut_off },
             rows,
             summary,
         }
@@ -120,10 +112,7 @@ impl Run {
 
     /// Whether a protected row hung, crashed, or was not completed.
     pub(super) fn failed(&self) -> bool {
-        self.rows
-            .iter()
-            .filter_map(|row| row.protected.as_ref())
-            .any(|outcome| !outcome.clean())
+        self.rows.iter().filter_map(|row| row.protected.as_ref()).any(|outcome| !outcome.clean())
     }
 
     pub(super) fn print_json(&self) -> io::Result<()> {
@@ -161,16 +150,8 @@ impl Run {
                 latencies(bare, protected, |latency| latency.p99),
             ]);
         }
-        let Machine {
-            kernel,
-            libc,
-            processors,
-        } = &self.machine;
-        let Options {
-            forks,
-            threads,
-            cut_off,
-        } = self.options;
+        let Machine { kernel, libc, processors } = &self.machine;
+        let Options { forks, threads, cut_off } = self.options;
         let mut out = io::stdout().lock();
         writeln!(out, "{table}")?;
         writeln!(
@@ -182,11 +163,7 @@ impl Run {
         for row in &self.rows {
             let protected = row.protected.as_ref();
             if let Some(how) = protected.and_then(|outcome| outcome.first_crash.as_ref()) {
-                writeln!(
-                    out,
-                    "{}: the first protected child that crashed: {how}",
-                    row.id
-                )?;
+                writeln!(out, "{}: the first protected child that crashed: {how}", row.id)?;
             }
         }
         writeln!(out, "{}", self.summary.line())
@@ -195,20 +172,8 @@ impl Run {
 
 impl Summary {
     fn line(&self) -> String {
-        let Self {
-            families,
-            rows,
-            protected_forks,
-            protected_hangs,
-            protected_crashes,
-            ..
-        } = self;
-        let Self {
-            bare_rows,
-            bare_rows_that_hang,
-            wall_ms,
-            ..
-        } = self;
+        let Self { families, rows, protected_forks, protected_hangs, protected_crashes, .. } = self;
+        let Self { bare_rows, bare_rows_that_hang, wall_ms, .. } = self;
         let seconds = wall_ms.div_ceil(1000);
         format!(
             "prove: {families} families, {rows} rows: protected {protected_hangs} hangs, \
@@ -238,21 +203,14 @@ pub(super) fn list(hazards: &[&Hazard]) -> io::Result<()> {
     let mut table = new_table(&["row", "family", "threads hammer", "child calls"]);
     for hazard in hazards {
         let family = hazard.family.name();
-        table.add_row([
-            hazard.id,
-            family.as_str(),
-            hazard.hammer.name,
-            hazard.child_name(),
-        ]);
+        table.add_row([hazard.id, family.as_str(), hazard.hammer.name, hazard.child_name()]);
     }
     writeln!(io::stdout().lock(), "{table}")
 }
 
 fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_BORDERS_ONLY)
-        .set_header(header);
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_header(header);
     table
 }
 
@@ -275,10 +233,7 @@ fn hangs(side: Option<&Outcome>) -> String {
 }
 
 fn crashes(side: Option<&Outcome>) -> String {
-    side.map_or_else(
-        || "-".to_owned(),
-        |outcome| outcome.counts.crashes.to_string(),
-    )
+    side.map_or_else(|| "-".to_owned(), |outcome| outcome.counts.crashes.to_string())
 }
 
 fn latencies(
@@ -299,24 +254,9 @@ mod tests {
     use super::*;
 
     fn outcome(hangs: u32, crashes: u32, ended: Ended) -> Outcome {
-        let counts = Counts {
-            timed: 10,
-            forks: 10,
-            hangs,
-            crashes,
-        };
-        let fork_latency_us = Some(Latency {
-            median: 1,
-            p99: 2,
-            max: 3,
-        });
-        Outcome {
-            counts,
-            ended,
-            first_crash: None,
-            fork_latency_us,
-            wall_ms: 4,
-        }
+        let counts = Counts { timed: 10, forks: 10, hangs, crashes };
+        let fork_latency_us = Some(Latency { median: 1, p99: 2, max: 3 });
+        Outcome { counts, ended, first_crash: None, fork_latency_us, wall_ms: 4 }
     }
 
     #[test]
@@ -333,9 +273,6 @@ mod tests {
         assert_eq!(hangs(Some(&stalled)), "5/10 (50 %)\nparent stalled");
         let whole = outcome(0, 0, Ended::Completed);
         assert_eq!(hangs(Some(&whole)), "0/10");
-        assert_eq!(
-            latencies(Some(&whole), None, |latency| latency.p99),
-            "2 → -"
-        );
+        assert_eq!(latencies(Some(&whole), None, |latency| latency.p99), "2 → -");
     }
 }

@@ -59,8 +59,7 @@ impl<'a> Supervisor<'a> {
 
     /// Runs one side of one row.
     pub(super) fn work(&mut self, hazard: &Hazard, side: Side) -> Result<Outcome, Error> {
-        self.bar
-            .set_message(format!("{} {}", hazard.id, side.name()));
+        self.bar.set_message(format!("{} {}", hazard.id, side.name()));
         let at = self.bar.position();
         let begun = Instant::now();
         let mut child = self.command(hazard, side).spawn().map_err(Error::Start)?;
@@ -84,13 +83,7 @@ impl<'a> Supervisor<'a> {
             _ => counts.crashes += 1,
         }
         let wall_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Ok(Outcome {
-            counts,
-            ended,
-            first_crash: None,
-            fork_latency_us: None,
-            wall_ms,
-        })
+        Ok(Outcome { counts, ended, first_crash: None, fork_latency_us: None, wall_ms })
     }
 
     /// Takes the progress bar away.
@@ -184,10 +177,7 @@ enum Heard {
 fn listen(stdout: Option<ChildStdout>) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        for line in stdout
-            .into_iter()
-            .flat_map(|stdout| BufReader::new(stdout).lines())
-        {
+        for line in stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
             let Ok(line) = line else { break };
             if sender.send(line).is_err() {
                 break;
@@ -233,9 +223,7 @@ pub(super) fn leave_library(library: &Path) -> Result<(), Error> {
 
     let executable = env::current_exe().map_err(Error::Start)?;
     let executable = c_string(executable.into_os_string())?;
-    let arguments = env::args_os()
-        .map(c_string)
-        .collect::<Result<Vec<_>, _>>()?;
+    let arguments = env::args_os().map(c_string).collect::<Result<Vec<_>, _>>()?;
     let variables = env::vars_os().filter(|(name, _)| name != PRELOAD);
     let variables = variables.chain((!others.is_empty()).then(|| (PRELOAD.into(), others)));
     let variables = variables
@@ -246,22 +234,13 @@ pub(super) fn leave_library(library: &Path) -> Result<(), Error> {
         })
         .collect::<Result<Vec<_>, _>>()?;
     let pointers = |strings: &[CString]| -> Vec<_> {
-        strings
-            .iter()
-            .map(|string| string.as_ptr())
-            .chain([ptr::null()])
-            .collect()
+        strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
     };
     let (argv, envp) = (pointers(&arguments), pointers(&variables));
     // SAFETY: the path and all strings end with a NUL, both arrays with a null; all live on this
     // frame, and no other thread changes them. Returns only if it failed.
     unsafe {
-        libc::syscall(
-            libc::SYS_execve,
-            executable.as_ptr(),
-            argv.as_ptr(),
-            envp.as_ptr(),
-        );
+        libc::syscall(libc::SYS_execve, executable.as_ptr(), argv.as_ptr(), envp.as_ptr());
     }
     Err(Error::Start(io::Error::last_os_error()))
 }
@@ -304,10 +283,7 @@ mod tests {
 
         assert_eq!(without(other, &library), None);
         assert_eq!(without(OsStr::new(""), &library), None);
-        assert_eq!(
-            without(library.as_os_str(), &library),
-            Some(OsString::new())
-        );
+        assert_eq!(without(library.as_os_str(), &library), Some(OsString::new()));
         let preload = list(&[library.as_os_str(), other, name, other]);
         assert_eq!(without(&preload, &library), Some(list(&[other, other])));
     }

@@ -50,11 +50,7 @@ pub(super) fn watch(pid: libc::pid_t) -> io::Result<Fate> {
         wait = NEXT_LOOK;
     }
     let status = reap(pid)?;
-    Ok(if status.success() {
-        Fate::Returned
-    } else {
-        Fate::Crashed(status.to_string())
-    })
+    Ok(if status.success() { Fate::Returned } else { Fate::Crashed(status.to_string()) })
 }
 
 /// The state of a process whose only thread sits in a futex wait that nothing but a wake-up ends;
@@ -85,11 +81,7 @@ fn pidfd_open(pid: libc::pid_t) -> io::Result<OwnedFd> {
 
 /// Whether the process has exited; waits for that at most `wait`.
 fn exited(pidfd: &OwnedFd, wait: Duration) -> io::Result<bool> {
-    let mut poll = libc::pollfd {
-        fd: pidfd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
+    let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: the pointer is to one live entry, and one is the given number.
     match unsafe { libc::poll(&mut poll, 1, wait) } {

@@ -44,11 +44,7 @@ unsafe extern "C" {
 pub(super) fn main(args: &WorkerArgs) -> ExitCode {
     if let Some(count) = args.check_environment {
         let whole = (0..count).all(|n| std::env::var_os(format!("{KEPT_PREFIX}{n}")).is_some());
-        return if whole {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        };
+        return if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let last = match work(args) {
         Ok(outcome) => Message::Report(outcome),
@@ -78,11 +74,7 @@ fn work(args: &WorkerArgs) -> Result<Outcome, String> {
     let mut latencies = Vec::with_capacity(args.forks as usize);
     loop {
         let call = counts.hangs < args.cut_off;
-        let wanted = if call {
-            args.forks
-        } else {
-            args.forks.min(TIMED_FORKS)
-        };
+        let wanted = if call { args.forks } else { args.forks.min(TIMED_FORKS) };
         if counts.timed >= wanted {
             break;
         }
@@ -120,13 +112,7 @@ fn work(args: &WorkerArgs) -> Result<Outcome, String> {
         let _ = hammer.join();
     }
     let fork_latency_us = Latency::of(latencies);
-    Ok(Outcome {
-        counts,
-        ended: Ended::Completed,
-        first_crash,
-        fork_latency_us,
-        wall_ms,
-    })
+    Ok(Outcome { counts, ended: Ended::Completed, first_crash, fork_latency_us, wall_ms })
 }
 
 /// Writes one message, whole, before anything else happens.
@@ -143,10 +129,7 @@ pub(super) fn is_mapped(path: &Path) -> bool {
     let maps = fs::read("/proc/self/maps").unwrap_or_default();
     maps.split(|&byte| byte == b'\n').any(|line| {
         // Only the path field may hold a slash.
-        let mapped = line
-            .iter()
-            .position(|&byte| byte == b'/')
-            .map(|at| &line[at..]);
+        let mapped = line.iter().position(|&byte| byte == b'/').map(|at| &line[at..]);
         let mapped = mapped.map(|field| field.strip_suffix(b" (deleted)").unwrap_or(field));
         mapped == Some(path.as_os_str().as_bytes())
     })
@@ -156,10 +139,7 @@ pub(super) fn is_mapped(path: &Path) -> bool {
 fn prepare_process() {
     // SAFETY: the option takes one number.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    let none = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live object of this frame.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
 }
@@ -187,16 +167,9 @@ fn start_hammers(hammer: Call, threads: u32) -> Vec<thread::JoinHandle<()>> {
 /// What the main thread repeats, with all that it needs made beforehand.
 enum Step {
     /// Fork; the child makes the call and compares its answer with the one from before the threads.
-    Fork {
-        call: Call,
-        answer: bool,
-        parent: libc::pid_t,
-    },
+    Fork { call: Call, answer: bool, parent: libc::pid_t },
     /// Spawn this program again with these arguments.
-    Spawn {
-        program: CString,
-        arguments: Vec<CString>,
-    },
+    Spawn { program: CString, arguments: Vec<CString> },
 }
 
 impl Step {
@@ -213,12 +186,8 @@ impl Step {
                 let program = CString::new(program.as_os_str().as_bytes())
                     .map_err(|error| error.to_string())?;
                 let count = KEPT_VARIABLES.to_string();
-                let arguments = [
-                    "forkfix",
-                    super::WORKER_COMMAND,
-                    "--check-environment",
-                    count.as_str(),
-                ];
+                let arguments =
+                    ["forkfix", super::WORKER_COMMAND, "--check-environment", count.as_str()];
                 let arguments = arguments
                     .into_iter()
                     .map(|argument| CString::new(argument).map_err(|error| error.to_string()))
@@ -232,11 +201,7 @@ impl Step {
     fn start(&self, make_call: bool) -> io::Result<libc::pid_t> {
         let (call, answer, parent) = match self {
             Self::Spawn { program, arguments } => return spawn(program, arguments),
-            Self::Fork {
-                call,
-                answer,
-                parent,
-            } => (call, *answer, *parent),
+            Self::Fork { call, answer, parent } => (call, *answer, *parent),
         };
         // SAFETY: the child runs `child` and nothing else, which is safe there.
         match unsafe { libc::fork() } {
@@ -270,10 +235,8 @@ fn child(call: Option<fn() -> bool>, answer: bool, parent: libc::pid_t) -> ! {
 
 /// Spawns the program with the environment that the other threads are changing.
 fn spawn(program: &CString, arguments: &[CString]) -> io::Result<libc::pid_t> {
-    let mut pointers: Vec<*mut c_char> = arguments
-        .iter()
-        .map(|argument| argument.as_ptr().cast_mut())
-        .collect();
+    let mut pointers: Vec<*mut c_char> =
+        arguments.iter().map(|argument| argument.as_ptr().cast_mut()).collect();
     pointers.push(ptr::null_mut());
     let mut pid = 0;
     // SAFETY: libc's variable is always initialised. That other threads change it is the hazard.
@@ -292,9 +255,5 @@ fn spawn(program: &CString, arguments: &[CString]) -> io::Result<libc::pid_t> {
             environment,
         )
     };
-    if error == 0 {
-        Ok(pid)
-    } else {
-        Err(io::Error::from_raw_os_error(error))
-    }
+    if error == 0 { Ok(pid) } else { Err(io::Error::from_raw_os_error(error)) }
 }

@@ -50,11 +50,7 @@ pub(crate) struct Image {
 impl Image {
     /// The name of the machine this image is built for, unless it is ours.
     pub(crate) fn foreign_machine(&self) -> Option<String> {
-        let ours = if cfg!(target_arch = "aarch64") {
-            elf::EM_AARCH64
-        } else {
-            elf::EM_X86_64
-        };
+        let ours = if cfg!(target_arch = "aarch64") { elf::EM_AARCH64 } else { elf::EM_X86_64 };
         if self.class == elf::ELFCLASS64.0 && self.machine == ours.0 {
             return None;
         }
@@ -69,11 +65,7 @@ impl Image {
             elf::EM_LOONGARCH => "loongarch",
             elf::Machine(other) => return Some(format!("ELF machine number {other}")),
         };
-        let bits = if self.class == elf::ELFCLASS32.0 {
-            "32-bit"
-        } else {
-            "64-bit"
-        };
+        let bits = if self.class == elf::ELFCLASS32.0 { "32-bit" } else { "64-bit" };
         Some(format!("{bits} {name}"))
     }
 }
@@ -91,21 +83,14 @@ pub(crate) fn read(mut file: File) -> io::Result<Kind> {
     }
     // Shells tell text from data by the same test: a NUL in what should be the first line.
     let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(if first_line.contains(&0) {
-        Kind::Broken
-    } else {
-        Kind::Text
-    })
+    Ok(if first_line.contains(&0) { Kind::Broken } else { Kind::Text })
 }
 
 /// Parses the line after `#!` as the kernel does.
 fn script(line: &[u8]) -> Kind {
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.trim_ascii();
-    let end = line
-        .iter()
-        .position(u8::is_ascii_whitespace)
-        .unwrap_or(line.len());
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
     let (interpreter, argument) = line.split_at(end);
     if interpreter.is_empty() {
         return Kind::Broken;
@@ -123,25 +108,15 @@ fn image(head: &[u8], file: File) -> Option<Image> {
     let number = |at: usize| {
         let bytes = [*head.get(at)?, *head.get(at + 1)?];
         let little = head.get(5) == Some(&elf::ELFDATA2LSB.0);
-        Some(if little {
-            u16::from_le_bytes(bytes)
-        } else {
-            u16::from_be_bytes(bytes)
-        })
+        Some(if little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
     };
     let (kind, machine) = (number(16)?, number(18)?);
     let shared = kind == elf::ET_DYN.0;
     if !shared && kind != elf::ET_EXEC.0 {
         return None;
     }
-    let mut image = Image {
-        class,
-        machine,
-        shared,
-        interpreter: None,
-        is_go: false,
-        is_rust: false,
-    };
+    let mut image =
+        Image { class, machine, shared, interpreter: None, is_go: false, is_rust: false };
     if image.foreign_machine().is_none() {
         let data = ReadCache::new(file);
         image.read_headers(&data).ok()?;
@@ -161,9 +136,7 @@ impl Image {
         // Sections only help to say more; a program runs without them.
         if let Ok(sections) = header.sections(endian, data) {
             let find = |name: &[u8]| sections.section_by_name(endian, name);
-            self.is_go = find(b".note.go.buildid")
-                .or_else(|| find(b".go.buildinfo"))
-                .is_some();
+            self.is_go = find(b".note.go.buildid").or_else(|| find(b".go.buildinfo")).is_some();
             let comment =
                 find(b".comment").and_then(|(_, section)| section.data(endian, data).ok());
             let rustc = b"rustc version";
@@ -180,10 +153,9 @@ mod tests {
 
     fn parsed(line: &str) -> Option<(String, Option<String>)> {
         match script(line.as_bytes()) {
-            Kind::Script {
-                interpreter,
-                argument,
-            } => Some((interpreter.to_str()?.to_owned(), argument)),
+            Kind::Script { interpreter, argument } => {
+                Some((interpreter.to_str()?.to_owned(), argument))
+            }
             _ => None,
         }
     }
@@ -191,10 +163,7 @@ mod tests {
     #[test]
     fn a_script_names_its_interpreter_and_one_argument() {
         assert_eq!(parsed("/bin/sh\nexit\n"), Some(("/bin/sh".into(), None)));
-        assert_eq!(
-            parsed(" /bin/sh -e -u \nx"),
-            Some(("/bin/sh".into(), Some("-e -u".into())))
-        );
+        assert_eq!(parsed(" /bin/sh -e -u \nx"), Some(("/bin/sh".into(), Some("-e -u".into()))));
         assert_eq!(parsed("\t/bin/sh"), Some(("/bin/sh".into(), None)));
         assert_eq!(parsed("  \n/bin/sh"), None);
     }

@@ -14,31 +14,22 @@ pub(crate) fn program(command: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, 
         return Err(Error::EmptyCommand);
     }
     if command.as_bytes().contains(&b'/') {
-        return executable(Path::new(command)).unwrap_or_else(|| {
-            Err(Error::NotFound {
-                command: command.to_owned(),
-            })
-        });
+        return executable(Path::new(command))
+            .unwrap_or_else(|| Err(Error::NotFound { command: command.to_owned() }));
     }
     let default = sys::default_path();
     let path = path.unwrap_or(&default);
     let mut denied = None;
     for directory in path.as_bytes().split(|byte| *byte == b':') {
         // An empty entry means the working directory. The "./" keeps a slash in the name.
-        let directory = if directory.is_empty() {
-            b"."
-        } else {
-            directory
-        };
+        let directory = if directory.is_empty() { b"." } else { directory };
         match executable(&Path::new(OsStr::from_bytes(directory)).join(command)) {
             Some(Ok(found)) => return Ok(found),
             Some(Err(error)) => denied = denied.or(Some(error)),
             None => {}
         }
     }
-    Err(denied.unwrap_or_else(|| Error::NotFound {
-        command: command.to_owned(),
-    }))
+    Err(denied.unwrap_or_else(|| Error::NotFound { command: command.to_owned() }))
 }
 
 /// `path` if it may be executed, the reason if it may not, `None` if there is no such file.

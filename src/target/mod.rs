@@ -50,9 +50,7 @@ impl Target {
             scripts: Vec::new(),
             image: None,
         };
-        target
-            .follow(search)
-            .map_err(|cause| target.told_of_script(cause))?;
+        target.follow(search).map_err(|cause| target.told_of_script(cause))?;
         Ok(target)
     }
 
@@ -67,15 +65,9 @@ impl Target {
                     return Ok(());
                 }
                 None => return Ok(()),
-                Some(Kind::Script {
-                    interpreter,
-                    argument,
-                }) => {
+                Some(Kind::Script { interpreter, argument }) => {
                     let next = interpreter_of(&path, &interpreter)?;
-                    match argument
-                        .as_deref()
-                        .and_then(|argument| behind_env(&next, argument))
-                    {
+                    match argument.as_deref().and_then(|argument| behind_env(&next, argument)) {
                         Some(name) => find::program(OsStr::new(name), search)
                             .map_err(|cause| in_script(&path, cause))?,
                         None => next,
@@ -89,9 +81,7 @@ impl Target {
                 Some(Kind::Text | Kind::Broken) => return Err(Error::Format { path }),
             };
             if self.scripts.len() == MOST_SCRIPTS {
-                return Err(Error::TooManyInterpreters {
-                    path: self.path.clone(),
-                });
+                return Err(Error::TooManyInterpreters { path: self.path.clone() });
             }
             self.scripts.push(path);
             self.program = next;
@@ -100,47 +90,28 @@ impl Target {
 
     /// The loader of the program, if that loader would look at `LD_PRELOAD`; else why it would not.
     pub(crate) fn loader(&self) -> Result<&Path, Error> {
-        self.direct_loader()
-            .map_err(|cause| self.told_of_script(cause))
+        self.direct_loader().map_err(|cause| self.told_of_script(cause))
     }
 
     fn direct_loader(&self) -> Result<&Path, Error> {
         let path = || self.program.clone();
-        let image = self
-            .image
-            .as_ref()
-            .ok_or_else(|| Error::Unreadable { path: path() })?;
+        let image = self.image.as_ref().ok_or_else(|| Error::Unreadable { path: path() })?;
         if let Some(machine) = image.foreign_machine() {
-            return Err(Error::Machine {
-                path: path(),
-                machine,
-            });
+            return Err(Error::Machine { path: path(), machine });
         }
         let Some(interpreter) = image.interpreter.as_deref() else {
             return Err(Error::Static { path: path() });
         };
         if let Some(privilege) = privilege::gained(&self.program) {
-            return Err(Error::Privileged {
-                path: path(),
-                privilege,
-            });
+            return Err(Error::Privileged { path: path(), privilege });
         }
         if is_musl(interpreter) {
-            return Err(Error::Musl {
-                path: path(),
-                interpreter: interpreter.to_owned(),
-            });
+            return Err(Error::Musl { path: path(), interpreter: interpreter.to_owned() });
         }
         let name = file_name(interpreter);
         // glibc's loaders are called ld-linux-x86-64.so.2, ld-linux-aarch64.so.1, ld64.so.2, ld.so.1.
-        if !["ld-linux", "ld64.so", "ld.so"]
-            .iter()
-            .any(|start| name.starts_with(start))
-        {
-            return Err(Error::Loader {
-                path: path(),
-                interpreter: interpreter.to_owned(),
-            });
+        if !["ld-linux", "ld64.so", "ld.so"].iter().any(|start| name.starts_with(start)) {
+            return Err(Error::Loader { path: path(), interpreter: interpreter.to_owned() });
         }
         Ok(interpreter)
     }
@@ -148,20 +119,14 @@ impl Target {
     /// Names the script, if `cause` is about an interpreter that its user did not name.
     pub(crate) fn told_of_script(&self, cause: Error) -> Error {
         match self.scripts.first() {
-            Some(script) => Error::Script {
-                script: script.clone(),
-                cause: Box::new(cause),
-            },
+            Some(script) => Error::Script { script: script.clone(), cause: Box::new(cause) },
             None => cause,
         }
     }
 }
 
 fn in_script(script: &Path, cause: Error) -> Error {
-    Error::Script {
-        script: script.to_owned(),
-        cause: Box::new(cause),
-    }
+    Error::Script { script: script.to_owned(), cause: Box::new(cause) }
 }
 
 /// The kind of `path`; `None` if it may not be read.
@@ -169,10 +134,7 @@ fn kind(path: &Path) -> Result<Option<Kind>, Error> {
     match File::open(path).and_then(elf::read) {
         Ok(kind) => Ok(Some(kind)),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
-        Err(source) => Err(Error::Exec {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(Error::Exec { path: path.to_owned(), source }),
     }
 }
 
@@ -192,10 +154,9 @@ fn interpreter_of(script: &Path, interpreter: &Path) -> Result<PathBuf, Error> {
 fn require_loader(path: &Path, image: &Image) -> Result<(), Error> {
     match &image.interpreter {
         // A musl loader is named as the reason even where it is not installed.
-        Some(loader) if !loader.exists() && !is_musl(loader) => Err(Error::InterpreterMissing {
-            path: path.to_owned(),
-            interpreter: loader.clone(),
-        }),
+        Some(loader) if !loader.exists() && !is_musl(loader) => {
+            Err(Error::InterpreterMissing { path: path.to_owned(), interpreter: loader.clone() })
+        }
         _ => Ok(()),
     }
 }
@@ -215,9 +176,7 @@ fn behind_env<'a>(interpreter: &Path, argument: &'a str) -> Option<&'a str> {
         return None;
     }
     let name = match argument.strip_prefix("-S") {
-        Some(words) => words
-            .split_ascii_whitespace()
-            .find(|word| !word.contains('='))?,
+        Some(words) => words.split_ascii_whitespace().find(|word| !word.contains('='))?,
         None => argument,
     };
     let is_simple = !name.starts_with('-') && !name.contains(['=', '"', '\'', '\\', '$']);
@@ -235,11 +194,7 @@ mod tests {
         assert_eq!(env("python3"), Some("python3"));
         assert_eq!(env("-S python3 -u"), Some("python3"));
         assert_eq!(env("-SA=1 python3"), Some("python3"));
-        assert_eq!(
-            env("python3 -u"),
-            Some("python3 -u"),
-            "without -S this is all one name"
-        );
+        assert_eq!(env("python3 -u"), Some("python3 -u"), "without -S this is all one name");
         assert_eq!(env("-i python3"), None);
         assert_eq!(env("-S \"my python\""), None);
         assert_eq!(behind_env(Path::new("/bin/sh"), "python3"), None);

@@ -69,11 +69,7 @@ struct Owner {
 
 impl From<Metadata> for Owner {
     fn from(metadata: Metadata) -> Self {
-        Self {
-            mode: metadata.mode(),
-            uid: metadata.uid(),
-            gid: metadata.gid(),
-        }
+        Self { mode: metadata.mode(), uid: metadata.uid(), gid: metadata.gid() }
     }
 }
 
@@ -83,18 +79,10 @@ fn judge(ids: Ids, owner: &Owner, file: &File) -> Option<Privilege> {
     let euid = if sets_uid { owner.uid } else { ids.euid };
     let egid = if sets_gid { owner.gid } else { ids.egid };
     if euid != ids.uid {
-        return Some(if sets_uid {
-            Privilege::User(euid)
-        } else {
-            Privilege::Inherited
-        });
+        return Some(if sets_uid { Privilege::User(euid) } else { Privilege::Inherited });
     }
     if egid != ids.gid {
-        return Some(if sets_gid {
-            Privilege::Group(egid)
-        } else {
-            Privilege::Inherited
-        });
+        return Some(if sets_gid { Privilege::Group(egid) } else { Privilege::Inherited });
     }
     (file.capabilities && ids.uid != 0).then_some(Privilege::Capabilities)
 }
@@ -115,29 +103,12 @@ fn grants(attribute: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const USER: Ids = Ids {
-        uid: 1000,
-        euid: 1000,
-        gid: 1000,
-        egid: 1000,
-    };
-    const ROOT: Ids = Ids {
-        uid: 0,
-        euid: 0,
-        gid: 0,
-        egid: 0,
-    };
-    const HONOURED: File = File {
-        set_id: true,
-        capabilities: false,
-    };
+    const USER: Ids = Ids { uid: 1000, euid: 1000, gid: 1000, egid: 1000 };
+    const ROOT: Ids = Ids { uid: 0, euid: 0, gid: 0, egid: 0 };
+    const HONOURED: File = File { set_id: true, capabilities: false };
 
     fn owner(mode: u32, uid: u32, gid: u32) -> Owner {
-        Owner {
-            mode: 0o100_000 | mode,
-            uid,
-            gid,
-        }
+        Owner { mode: 0o100_000 | mode, uid, gid }
     }
 
     #[test]
@@ -145,65 +116,37 @@ mod tests {
         let judge = |ids, owner: Owner| judge(ids, &owner, &HONOURED);
         assert_eq!(judge(USER, owner(0o4755, 0, 0)), Some(Privilege::User(0)));
         assert_eq!(judge(ROOT, owner(0o4755, 0, 0)), None);
-        assert_eq!(
-            judge(ROOT, owner(0o4755, 1000, 0)),
-            Some(Privilege::User(1000))
-        );
+        assert_eq!(judge(ROOT, owner(0o4755, 1000, 0)), Some(Privilege::User(1000)));
         assert_eq!(judge(USER, owner(0o4755, 1000, 0)), None);
-        assert_eq!(
-            judge(USER, owner(0o2755, 0, 42)),
-            Some(Privilege::Group(42))
-        );
-        assert_eq!(
-            judge(USER, owner(0o2745, 0, 42)),
-            None,
-            "no x bit for the group"
-        );
+        assert_eq!(judge(USER, owner(0o2755, 0, 42)), Some(Privilege::Group(42)));
+        assert_eq!(judge(USER, owner(0o2745, 0, 42)), None, "no x bit for the group");
         assert_eq!(judge(USER, owner(0o0755, 0, 0)), None);
     }
 
     #[test]
     fn a_process_with_raised_ids_hands_secure_mode_on() {
         let raised = Ids { euid: 0, ..USER };
-        assert_eq!(
-            judge(raised, &owner(0o755, 0, 0), &HONOURED),
-            Some(Privilege::Inherited)
-        );
-        assert_eq!(
-            judge(raised, &owner(0o4755, 1000, 0), &HONOURED),
-            None,
-            "it gives them up"
-        );
+        assert_eq!(judge(raised, &owner(0o755, 0, 0), &HONOURED), Some(Privilege::Inherited));
+        assert_eq!(judge(raised, &owner(0o4755, 1000, 0), &HONOURED), None, "it gives them up");
     }
 
     #[test]
     fn marks_that_the_kernel_ignores_do_not_count() {
-        let ignored = File {
-            set_id: false,
-            capabilities: false,
-        };
+        let ignored = File { set_id: false, capabilities: false };
         assert_eq!(judge(USER, &owner(0o6755, 0, 0), &ignored), None);
     }
 
     #[test]
     fn capabilities_count_for_everybody_but_root() {
-        let file = File {
-            set_id: true,
-            capabilities: true,
-        };
-        assert_eq!(
-            judge(USER, &owner(0o755, 0, 0), &file),
-            Some(Privilege::Capabilities)
-        );
+        let file = File { set_id: true, capabilities: true };
+        assert_eq!(judge(USER, &owner(0o755, 0, 0), &file), Some(Privilege::Capabilities));
         assert_eq!(judge(ROOT, &owner(0o755, 0, 0), &file), None);
     }
 
     #[test]
     fn an_attribute_without_capabilities_grants_nothing() {
         let attribute = |first: u32, permitted: u32, high: u32| {
-            [first, permitted, 0, high, 0]
-                .map(u32::to_le_bytes)
-                .concat()
+            [first, permitted, 0, high, 0].map(u32::to_le_bytes).concat()
         };
         assert!(!grants(&attribute(0x0200_0000, 0, 0)));
         assert!(grants(&attribute(0x0200_0001, 0, 0)));

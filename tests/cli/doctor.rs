@@ -26,12 +26,7 @@ fn a_good_program_is_found_good() {
         r"(?m)^ok    loader       it would map the library",
         r"(?m)^'.*/show' would run protected\.$",
     ] {
-        assert!(
-            is_match(line)
-                .expect("it is a pattern")
-                .eval(&text_of(&assert)),
-            "{line}"
-        );
+        assert!(is_match(line).expect("it is a pattern").eval(&text_of(&assert)), "{line}");
     }
     assert!(!text_of(&assert).contains("fail"));
 }
@@ -62,18 +57,10 @@ fn it_agrees_with_run() {
         let diagnosis = output(&mut doctor(&program));
         let lines = String::from_utf8_lossy(&diagnosis.stdout).into_owned();
         let code = if refusal.status.success() { 0 } else { 125 };
-        assert_eq!(
-            diagnosis.status.code(),
-            Some(code),
-            "{}\n{lines}",
-            program.display()
-        );
+        assert_eq!(diagnosis.status.code(), Some(code), "{}\n{lines}", program.display());
         // The same sentence, after `forkfix: ` there and after the check's name here.
         let sentence = String::from_utf8_lossy(&refusal.stderr).replace("forkfix: ", "");
-        assert!(
-            lines.contains(sentence.trim()),
-            "{sentence} is not in:\n{lines}"
-        );
+        assert!(lines.contains(sentence.trim()), "{sentence} is not in:\n{lines}");
     }
 }
 
@@ -81,20 +68,14 @@ fn it_agrees_with_run() {
 fn scripts_are_described_with_their_interpreter() {
     let files = Files::new();
     let script = files.script("script", "#!/bin/sh\n");
-    doctor(script)
-        .assert()
-        .success()
-        .stdout(contains("is a script run by '/bin/sh'"));
+    doctor(script).assert().success().stdout(contains("is a script run by '/bin/sh'"));
 }
 
 #[test]
 fn the_library_and_its_options_are_part_of_it() {
     let mut command = without_ours(env!("CARGO_BIN_EXE_forkfix"));
     command.args(["doctor", "--library", "/nonexistent.so", "true"]);
-    command
-        .assert()
-        .code(125)
-        .stdout(contains("fail  library      the library '/nonexistent.so'"));
+    command.assert().code(125).stdout(contains("fail  library      the library '/nonexistent.so'"));
     let mut command = doctor("true");
     command
         .env("FORKFIX_OPTIONS", "colour=1")
@@ -107,18 +88,10 @@ fn the_library_and_its_options_are_part_of_it() {
 fn the_switch_and_other_preloads_are_part_of_it() {
     let mut command = doctor("true");
     let switch = contains("fail  switch       FORKFIX=off is set");
-    command
-        .env("FORKFIX", "off")
-        .assert()
-        .code(125)
-        .stdout(switch);
+    command.env("FORKFIX", "off").assert().code(125).stdout(switch);
     let mut command = doctor("true");
     let preload = contains("warn  preload      the loader will leave out '/nonexistent/other.so'");
-    command
-        .env("LD_PRELOAD", "/nonexistent/other.so")
-        .assert()
-        .success()
-        .stdout(preload);
+    command.env("LD_PRELOAD", "/nonexistent/other.so").assert().success().stdout(preload);
 }
 
 #[test]
@@ -134,14 +107,8 @@ fn what_preloading_does_not_cure_is_told() {
         .success()
         .stdout(contains("warn  libgomp      the threads of an OpenMP"));
     let rust = contains("warn  rust         locks of Rust's standard library");
-    doctor(env!("CARGO_BIN_EXE_forkfix"))
-        .assert()
-        .success()
-        .stdout(rust.clone());
-    doctor("true")
-        .assert()
-        .success()
-        .stdout(rust.not().and(contains("warn  libgomp").not()));
+    doctor(env!("CARGO_BIN_EXE_forkfix")).assert().success().stdout(rust.clone());
+    doctor("true").assert().success().stdout(rust.not().and(contains("warn  libgomp").not()));
 }
 
 #[test]
@@ -155,15 +122,8 @@ fn json_says_the_same() {
         assert_eq!(json["command"], program);
         assert_eq!(json["protected"], code == 0);
         let findings = json["findings"].as_array().expect("it is a list");
-        let fails = findings
-            .iter()
-            .filter(|finding| finding["verdict"] == "fail")
-            .count();
+        let fails = findings.iter().filter(|finding| finding["verdict"] == "fail").count();
         assert_eq!(fails == 0, code == 0, "{findings:?}");
-        assert!(
-            findings
-                .iter()
-                .all(|finding| finding["message"].is_string())
-        );
+        assert!(findings.iter().all(|finding| finding["message"].is_string()));
     }
 }

@@ -51,9 +51,7 @@ pub(crate) fn run(program: impl AsRef<OsStr>) -> Command {
 pub(crate) fn shell(script: &str) -> Command {
     let mut command = without_ours("/bin/sh");
     command.env("FORKFIX_LIBRARY", common::library());
-    command
-        .env("FORKFIX_EXE", env!("CARGO_BIN_EXE_forkfix"))
-        .args(["-c", script]);
+    command.env("FORKFIX_EXE", env!("CARGO_BIN_EXE_forkfix")).args(["-c", script]);
     command
 }
 
@@ -64,13 +62,7 @@ pub(crate) fn without_ours(program: impl AsRef<OsStr>) -> Command {
 
 fn clean(command: process::Command) -> Command {
     let mut command = Command::from_std(command);
-    for name in [
-        "FORKFIX",
-        "FORKFIX_LIBRARY",
-        "FORKFIX_OPTIONS",
-        "LD_PRELOAD",
-        "ASAN_OPTIONS",
-    ] {
+    for name in ["FORKFIX", "FORKFIX_LIBRARY", "FORKFIX_OPTIONS", "LD_PRELOAD", "ASAN_OPTIONS"] {
         command.env_remove(name);
     }
     command.timeout(Duration::from_secs(60));
@@ -81,11 +73,7 @@ fn clean(command: process::Command) -> Command {
 pub(crate) fn text(command: &mut Command) -> String {
     let output = command.output().expect("the command starts");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?}: {:?}\n{errors}",
-        output.status
-    );
+    assert!(output.status.success(), "{command:?}: {:?}\n{errors}", output.status);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -102,10 +90,7 @@ pub(crate) fn is_root() -> bool {
 
 /// Ends the test, with the command to repeat it with, unless it runs as root.
 pub(crate) fn need_root(what: &str) {
-    assert!(
-        is_root(),
-        "{what} takes root; repeat with: sudo -E cargo test --test cli"
-    );
+    assert!(is_root(), "{what} takes root; repeat with: sudo -E cargo test --test cli");
 }
 
 /// A directory of files that every user can reach.
@@ -169,9 +154,7 @@ impl Files {
     pub(crate) fn with_loader(&self, original: &Path, loader: &str) -> PathBuf {
         let usual = b"/lib64/ld-linux-x86-64.so.2\0";
         let content = fs::read(original).expect("it is ours");
-        let at = content
-            .windows(usual.len())
-            .position(|window| window == usual);
+        let at = content.windows(usual.len()).position(|window| window == usual);
         let mut path = loader.as_bytes().to_vec();
         path.resize(usual.len(), 0);
         self.patched(original, at.expect("cc links with glibc's loader"), &path)
@@ -197,9 +180,7 @@ impl Files {
     /// Gives `path` capabilities, of which the first word `permitted` holds.
     pub(crate) fn set_capabilities(path: &Path, permitted: u32) {
         // Revision 2, effective; the other words are inheritable and the high halves.
-        let value = [0x0200_0001, permitted, 0, 0, 0]
-            .map(u32::to_le_bytes)
-            .concat();
+        let value = [0x0200_0001, permitted, 0, 0, 0].map(u32::to_le_bytes).concat();
         let path = std::ffi::CString::new(path.as_os_str().as_bytes()).expect("a path has no NUL");
         // SAFETY: both names are C strings, and `value` has as many bytes as we say.
         let set = unsafe {

@@ -13,20 +13,13 @@ use crate::fixture::{Files, text, without_ours};
 /// The command with `library` named on its command line, about to run `true`.
 fn with_library(library: &Path) -> assert_cmd::Command {
     let mut command = without_ours(env!("CARGO_BIN_EXE_forkfix"));
-    command
-        .args(["run", "--library"])
-        .arg(library)
-        .args(["--", "true"]);
+    command.args(["run", "--library"]).arg(library).args(["--", "true"]);
     command
 }
 
 #[test]
 fn it_is_found_in_each_place_of_an_installation() {
-    for place in [
-        "bin/libforkfix.so",
-        "lib/forkfix/libforkfix.so",
-        "lib/libforkfix.so",
-    ] {
+    for place in ["bin/libforkfix.so", "lib/forkfix/libforkfix.so", "lib/libforkfix.so"] {
         let files = Files::new();
         let mut command = without_ours(files.install(place));
         let printed = text(command.args(["run", "--", "sh", "-c", "echo $LD_PRELOAD"]));
@@ -41,10 +34,7 @@ fn it_is_not_looked_for_in_the_working_directory_or_the_loader_s_path() {
     let files = Files::new();
     let mut command = without_ours(files.install("elsewhere/libforkfix.so"));
     let elsewhere = files.path().join("prefix/elsewhere");
-    command
-        .current_dir(&elsewhere)
-        .env("LD_LIBRARY_PATH", &elsewhere)
-        .args(["run", "--", "true"]);
+    command.current_dir(&elsewhere).env("LD_LIBRARY_PATH", &elsewhere).args(["run", "--", "true"]);
     let message = contains("the library was not found in any of").and(contains("make install"));
     command.assert().code(125).stderr(message);
 }
@@ -60,36 +50,19 @@ fn the_option_wins_over_the_variable_and_both_over_the_installation() {
     let printed = text(command.env("FORKFIX_LIBRARY", &copy).arg("run").args(print));
     assert_eq!(Path::new(printed.trim()), copy);
     let mut command = without_ours(&exe);
-    command
-        .env("FORKFIX_LIBRARY", "/nonexistent.so")
-        .current_dir(files.path());
+    command.env("FORKFIX_LIBRARY", "/nonexistent.so").current_dir(files.path());
     let printed = text(command.args(["run", "--library", "copy.so"]).args(print));
-    assert_eq!(
-        Path::new(printed.trim()),
-        copy.canonicalize().expect("it is there")
-    );
+    assert_eq!(Path::new(printed.trim()), copy.canonicalize().expect("it is there"));
     let mut command = without_ours(&exe);
-    command
-        .env("FORKFIX_LIBRARY", "")
-        .arg("run")
-        .args(print)
-        .assert()
-        .success();
+    command.env("FORKFIX_LIBRARY", "").arg("run").args(print).assert().success();
 }
 
 #[test]
 fn a_missing_one_is_refused() {
     let message = contains("the library '/nonexistent.so' does not exist");
-    with_library(Path::new("/nonexistent.so"))
-        .assert()
-        .code(125)
-        .stderr(message.clone());
+    with_library(Path::new("/nonexistent.so")).assert().code(125).stderr(message.clone());
     let mut command = crate::fixture::run("true");
-    command
-        .env("FORKFIX_LIBRARY", "/nonexistent.so")
-        .assert()
-        .code(125)
-        .stderr(message);
+    command.env("FORKFIX_LIBRARY", "/nonexistent.so").assert().code(125).stderr(message);
 }
 
 #[test]
@@ -97,21 +70,9 @@ fn a_missing_one_is_overlooked_only_if_that_is_allowed() {
     let files = Files::new();
     let show = files.show("show");
     let mut command = without_ours(env!("CARGO_BIN_EXE_forkfix"));
-    command
-        .args([
-            "run",
-            "--allow-unprotected",
-            "--library",
-            "/nonexistent.so",
-            "--",
-        ])
-        .arg(show);
+    command.args(["run", "--allow-unprotected", "--library", "/nonexistent.so", "--"]).arg(show);
     let warning = contains("warning: running unprotected: the library '/nonexistent.so'");
-    command
-        .assert()
-        .success()
-        .stderr(warning)
-        .stdout(contains(" bare\n"));
+    command.assert().success().stderr(warning).stdout(contains(" bare\n"));
 }
 
 #[test]
@@ -138,11 +99,7 @@ fn one_that_cannot_be_read_is_refused() {
     let library = files.path().join("prefix/lib/libforkfix.so");
     std::fs::set_permissions(library, Permissions::from_mode(0o000)).expect("it is ours");
     let message = contains("libforkfix.so' cannot be read (Permission denied");
-    command
-        .args(["run", "--", "true"])
-        .assert()
-        .code(125)
-        .stderr(message);
+    command.args(["run", "--", "true"]).assert().code(125).stderr(message);
     with_library(files.path())
         .assert()
         .code(125)
@@ -154,10 +111,7 @@ fn one_that_is_no_library_is_refused() {
     let files = Files::new();
     let message = contains("is not an ELF shared library");
     let text = files.file("text.so", 0o644, "not a library");
-    with_library(&text)
-        .assert()
-        .code(125)
-        .stderr(message.clone());
+    with_library(&text).assert().code(125).stderr(message.clone());
     let program = files.compile("program", "int main(void) { return 0; }", &["-no-pie"]);
     with_library(&program).assert().code(125).stderr(message);
 }
@@ -169,8 +123,5 @@ fn one_for_another_machine_is_refused() {
     let message = contains("is built for 64-bit aarch64, but this is x86_64");
     with_library(&aarch64).assert().code(125).stderr(message);
     let small = files.patched(common::library(), 4, &[1]);
-    with_library(&small)
-        .assert()
-        .code(125)
-        .stderr(contains("is built for 32-bit x86_64"));
+    with_library(&small).assert().code(125).stderr(contains("is built for 32-bit x86_64"));
 }

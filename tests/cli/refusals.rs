@@ -19,9 +19,7 @@ fn refused(program: &Path, reason: &str) {
 /// `forkfix run --allow-unprotected -- program`.
 fn allowed(program: &Path) -> assert_cmd::Command {
     let mut command = forkfix();
-    command
-        .args(["run", "--allow-unprotected", "--"])
-        .arg(program);
+    command.args(["run", "--allow-unprotected", "--"]).arg(program);
     command
 }
 
@@ -32,11 +30,7 @@ fn static_programs() {
         let program = files.compile("program", SHOW, &[flag]);
         refused(&program, "is statically linked, so no loader runs");
         let warning = contains("forkfix: warning: running unprotected: '");
-        allowed(&program)
-            .assert()
-            .success()
-            .stderr(warning)
-            .stdout(contains(" bare\n"));
+        allowed(&program).assert().success().stderr(warning).stdout(contains(" bare\n"));
     }
 }
 
@@ -55,57 +49,39 @@ fn programs_for_another_machine() {
     let files = Files::new();
     let show = files.show("show");
     let aarch64 = files.patched(&show, 18, &[183, 0]);
-    refused(
-        &aarch64,
-        "is built for 64-bit aarch64, but the library is built for x86_64",
-    );
+    refused(&aarch64, "is built for 64-bit aarch64, but the library is built for x86_64");
     let small = files.patched(&show, 4, &[1]);
     refused(&small, "is built for 32-bit x86_64, but the library");
     // The kernel refuses it then, and that is not our refusal.
-    allowed(&aarch64)
-        .assert()
-        .code(126)
-        .stderr(contains("cannot be executed"));
+    allowed(&aarch64).assert().code(126).stderr(contains("cannot be executed"));
 }
 
 #[test]
 fn musl_programs() {
     let files = Files::new();
     let program = files.with_loader(&files.show("show"), "/lib/ld-musl-x86_64.so.1");
-    refused(
-        &program,
-        "runs on musl (its loader is '/lib/ld-musl-x86_64.so.1')",
-    );
+    refused(&program, "runs on musl (its loader is '/lib/ld-musl-x86_64.so.1')");
 }
 
 #[test]
 fn a_library_for_glibc_stays_out_of_a_musl_program() {
     let files = Files::new();
     // The name is all that is told by; with glibc's loader behind it, the program runs.
-    let short = tempfile::Builder::new()
-        .prefix("f")
-        .rand_bytes(3)
-        .tempdir_in("/tmp");
+    let short = tempfile::Builder::new().prefix("f").rand_bytes(3).tempdir_in("/tmp");
     let short = short.expect("there is room");
     let link = short.path().join("ld-musl-x");
     std::os::unix::fs::symlink("/lib64/ld-linux-x86-64.so.2", &link).expect("it is ours");
     let link = link.to_str().expect("temporary paths are text");
     let program = files.with_loader(&files.show("show"), link);
     refused(&program, "runs on musl");
-    allowed(&program)
-        .assert()
-        .success()
-        .stdout(contains(" bare\n"));
+    allowed(&program).assert().success().stdout(contains(" bare\n"));
 }
 
 #[test]
 fn programs_of_an_unknown_loader() {
     let files = Files::new();
     let program = files.with_loader(&files.show("show"), "/bin/true");
-    refused(
-        &program,
-        "is loaded by '/bin/true', which is not glibc's loader",
-    );
+    refused(&program, "is loaded by '/bin/true', which is not glibc's loader");
     let program = files.with_loader(&files.show("show"), "/nonexistent/ld.so");
     let message = contains("is run by '/nonexistent/ld.so', which does not exist");
     run(program).assert().code(126).stderr(message);
@@ -118,13 +94,7 @@ fn programs_that_may_not_be_read() {
     let show = files.show("show");
     std::fs::set_permissions(&show, Permissions::from_mode(0o111)).expect("it is ours");
     let message = contains("may be executed but not read");
-    command
-        .args(["run", "--"])
-        .arg(show)
-        .assert()
-        .code(125)
-        .stderr(message)
-        .stdout("");
+    command.args(["run", "--"]).arg(show).assert().code(125).stderr(message).stdout("");
 }
 
 #[test]
@@ -135,30 +105,17 @@ fn setuid_programs() {
     if is_root() {
         chown(&show, Some(NOBODY), None).expect("root may");
         std::fs::set_permissions(&show, mode).expect("root may");
-        refused(
-            &show,
-            "is setuid to user 65534, so its loader runs in secure mode",
-        );
+        refused(&show, "is setuid to user 65534, so its loader runs in secure mode");
         let warning = contains("running unprotected");
-        allowed(&show)
-            .assert()
-            .success()
-            .stderr(warning)
-            .stdout(contains(" bare\n"));
+        allowed(&show).assert().success().stderr(warning).stdout(contains(" bare\n"));
         // The kernel raises nothing here, so the loader listens.
         chown(&show, Some(0), None).expect("root may");
         std::fs::set_permissions(&show, Permissions::from_mode(0o4755)).expect("root may");
         assert!(text(&mut run(&show)).ends_with(" protected\n"));
     } else {
         std::fs::set_permissions(&show, mode).expect("it is ours");
-        assert!(
-            text(&mut run(&show)).ends_with(" protected\n"),
-            "it is setuid to ourselves"
-        );
-        refused(
-            Path::new("/bin/su"),
-            "is setuid to user 0, so its loader runs in secure mode",
-        );
+        assert!(text(&mut run(&show)).ends_with(" protected\n"), "it is setuid to ourselves");
+        refused(Path::new("/bin/su"), "is setuid to user 0, so its loader runs in secure mode");
     }
 }
 
@@ -167,9 +124,7 @@ fn setuid_programs_as_an_ordinary_user() {
     let files = Files::new();
     let mut command = files.unprivileged();
     let message = contains("/su' is setuid to user 0");
-    command
-        .args(["run", "--", "su", "--version"])
-        .env("PATH", "/usr/bin:/bin");
+    command.args(["run", "--", "su", "--version"]).env("PATH", "/usr/bin:/bin");
     command.assert().code(125).stderr(message).stdout("");
 }
 
@@ -180,19 +135,10 @@ fn setgid_programs() {
     let show = files.show("show");
     chown(&show, None, Some(NOBODY)).expect("root may");
     std::fs::set_permissions(&show, Permissions::from_mode(0o2755)).expect("root may");
-    refused(
-        &show,
-        "is setgid to group 65534, so its loader runs in secure mode",
-    );
-    allowed(&show)
-        .assert()
-        .success()
-        .stdout(contains(" bare\n"));
+    refused(&show, "is setgid to group 65534, so its loader runs in secure mode");
+    allowed(&show).assert().success().stdout(contains(" bare\n"));
     std::fs::set_permissions(&show, Permissions::from_mode(0o2745)).expect("root may");
-    assert!(
-        text(&mut run(&show)).ends_with(" protected\n"),
-        "without x, the bit means nothing"
-    );
+    assert!(text(&mut run(&show)).ends_with(" protected\n"), "without x, the bit means nothing");
 }
 
 #[test]
@@ -204,19 +150,12 @@ fn programs_with_capabilities() {
     let run_show =
         |command: &mut assert_cmd::Command| command.args(["run", "--"]).arg(&show).assert();
     let message = contains("has file capabilities, so its loader runs in secure mode");
-    run_show(&mut files.unprivileged())
-        .code(125)
-        .stderr(message)
-        .stdout("");
+    run_show(&mut files.unprivileged()).code(125).stderr(message).stdout("");
     let mut command = files.unprivileged();
-    command
-        .args(["run", "--allow-unprotected", "--"])
-        .arg(&show);
+    command.args(["run", "--allow-unprotected", "--"]).arg(&show);
     command.assert().success().stdout(contains(" bare\n"));
     // Root gains nothing from them.
-    run_show(&mut forkfix())
-        .success()
-        .stdout(contains(" protected\n"));
+    run_show(&mut forkfix()).success().stdout(contains(" protected\n"));
 }
 
 #[test]
@@ -227,12 +166,7 @@ fn programs_in_a_process_that_gave_up_privileges() {
     chown(&show, Some(NOBODY), None).expect("root may");
     std::fs::set_permissions(&show, Permissions::from_mode(0o4755)).expect("root may");
     let mut command = crate::fixture::without_ours("setpriv");
-    command.args([
-        "--no-new-privs",
-        env!("CARGO_BIN_EXE_forkfix"),
-        "run",
-        "--library",
-    ]);
+    command.args(["--no-new-privs", env!("CARGO_BIN_EXE_forkfix"), "run", "--library"]);
     command.arg(crate::common::library()).arg("--").arg(show);
     command.assert().success().stdout(contains(" protected\n"));
 }
@@ -241,10 +175,7 @@ fn programs_in_a_process_that_gave_up_privileges() {
 fn programs_whose_loader_leaves_the_library_out() {
     let files = Files::new();
     let loader = files.script("ld-linux-x", "#!/bin/sh\necho nothing >&2\n");
-    let short = tempfile::Builder::new()
-        .prefix("f")
-        .rand_bytes(3)
-        .tempdir_in("/tmp");
+    let short = tempfile::Builder::new().prefix("f").rand_bytes(3).tempdir_in("/tmp");
     let short = short.expect("there is room");
     let link = short.path().join("ld-linux");
     std::os::unix::fs::symlink(loader, &link).expect("it is ours");
@@ -262,11 +193,7 @@ fn programs_with_address_sanitizer() {
     command.env("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0");
     command.assert().success().stdout(contains(" protected\n"));
     let mut command = allowed(&program);
-    command
-        .env("ASAN_OPTIONS", "detect_leaks=0")
-        .assert()
-        .success()
-        .stdout(contains(" bare\n"));
+    command.env("ASAN_OPTIONS", "detect_leaks=0").assert().success().stdout(contains(" bare\n"));
 }
 
 #[test]
@@ -274,21 +201,8 @@ fn the_kill_switch() {
     let files = Files::new();
     let show = files.show("show");
     let message = contains("FORKFIX=off is set, which makes the library inert");
-    run(&show)
-        .env("FORKFIX", "off")
-        .assert()
-        .code(125)
-        .stderr(message)
-        .stdout("");
+    run(&show).env("FORKFIX", "off").assert().code(125).stderr(message).stdout("");
     let mut command = allowed(&show);
-    command
-        .env("FORKFIX", "off")
-        .assert()
-        .success()
-        .stderr(contains("running unprotected"));
-    run(&show)
-        .env("FORKFIX", "")
-        .assert()
-        .success()
-        .stdout(contains(" protected\n"));
+    command.env("FORKFIX", "off").assert().success().stderr(contains("running unprotected"));
+    run(&show).env("FORKFIX", "").assert().success().stdout(contains(" protected\n"));
 }

@@ -13,21 +13,10 @@ fn a_script_of_a_protected_interpreter_runs_protected() {
     let files = Files::new();
     let show = files.show("show");
     let script = files.script("script", &format!("#!{}\n", show.display()));
-    assert_eq!(
-        text(&mut run(script)),
-        format!("{} protected\n", show.display())
-    );
-    let script = files.script(
-        "script",
-        "#!/bin/sh -e\necho $0 $1\nfalse\necho not reached\n",
-    );
+    assert_eq!(text(&mut run(script)), format!("{} protected\n", show.display()));
+    let script = files.script("script", "#!/bin/sh -e\necho $0 $1\nfalse\necho not reached\n");
     let expected = format!("{} x\n", script.display());
-    run(&script)
-        .arg("x")
-        .assert()
-        .code(1)
-        .stdout(expected)
-        .stderr("");
+    run(&script).arg("x").assert().code(1).stdout(expected).stderr("");
 }
 
 #[test]
@@ -36,10 +25,8 @@ fn a_script_of_a_static_interpreter_is_refused() {
     let interpreter = files.compile("interpreter", SHOW, &["-static"]);
     let interpreter = interpreter.display();
     let script = files.script("script", &format!("#! {interpreter} -x\n"));
-    let message = contains(format!(
-        "'{}' is a script: '{interpreter}' is statically",
-        script.display()
-    ));
+    let message =
+        contains(format!("'{}' is a script: '{interpreter}' is statically", script.display()));
     run(&script).assert().code(125).stderr(message).stdout("");
 
     let outer = files.script("outer", &format!("#!{}\n", script.display()));
@@ -63,15 +50,9 @@ fn a_script_whose_interpreter_is_missing_cannot_run() {
     let message = contains("script' is a script: 'no-such-program' was not found");
     run(&script).assert().code(127).stderr(message);
     let script = files.script("script", "#!/usr\n");
-    run(&script)
-        .assert()
-        .code(126)
-        .stderr(contains("'/usr' is a directory"));
+    run(&script).assert().code(126).stderr(contains("'/usr' is a directory"));
     let script = files.script("script", "#!\n");
-    run(&script)
-        .assert()
-        .code(126)
-        .stderr(contains("neither an ELF program nor a script"));
+    run(&script).assert().code(126).stderr(contains("neither an ELF program nor a script"));
 }
 
 #[test]
@@ -79,17 +60,8 @@ fn a_script_without_a_first_line_is_run_by_the_shell() {
     let files = Files::new();
     for (name, content, expected) in [("script", "echo $1 $0\n", true), ("empty", "", false)] {
         let script = files.script(name, content);
-        let expected = if expected {
-            format!("x {}\n", script.display())
-        } else {
-            String::new()
-        };
-        run(&script)
-            .arg("x")
-            .assert()
-            .success()
-            .stdout(expected)
-            .stderr("");
+        let expected = if expected { format!("x {}\n", script.display()) } else { String::new() };
+        run(&script).arg("x").assert().success().stdout(expected).stderr("");
     }
 }
 
@@ -116,7 +88,5 @@ fn scripts_are_followed_as_deep_as_the_kernel_does() {
 }
 
 fn runs(program: &Path) -> bool {
-    Command::new(program)
-        .output()
-        .is_ok_and(|output| output.status.success())
+    Command::new(program).output().is_ok_and(|output| output.status.success())
 }

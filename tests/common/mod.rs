@@ -65,17 +65,13 @@ impl Program {
 
     pub(crate) fn args<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Self {
         let mut changed = self.clone();
-        changed
-            .arguments
-            .extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
+        changed.arguments.extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
         changed
     }
 
     pub(crate) fn env(&self, name: &str, value: impl AsRef<OsStr>) -> Self {
         let mut changed = self.clone();
-        changed
-            .environment
-            .insert(name.into(), value.as_ref().to_owned());
+        changed.environment.insert(name.into(), value.as_ref().to_owned());
         changed
     }
 
@@ -119,19 +115,13 @@ impl Program {
         let mut output = tempfile::tempfile().expect("a temporary file");
         let mut errors = tempfile::tempfile().expect("a temporary file");
         let mut command = Command::new(&self.path);
-        command
-            .args(&self.arguments)
-            .process_group(0)
-            .stdin(Stdio::null());
+        command.args(&self.arguments).process_group(0).stdin(Stdio::null());
         command.stdout(output.try_clone().expect("a second handle"));
         command.stderr(errors.try_clone().expect("a second handle"));
         // Not those of the caller: a test must see the same wherever it runs.
         for (name, _) in std::env::vars_os() {
             let foreign = ["LD_", "FORKFIX", "MALLOC_", "TZ", "LC_", "LANG", "RES_"];
-            if foreign
-                .iter()
-                .any(|prefix| name.to_string_lossy().starts_with(prefix))
-            {
+            if foreign.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
                 command.env_remove(&name);
             }
         }
@@ -157,37 +147,24 @@ impl Program {
     }
 
     fn preloaded(&self, preload: Preload) -> OsString {
-        let ours = (preload != Preload::Bare)
-            .then(library)
-            .map(Path::to_path_buf);
+        let ours = (preload != Preload::Bare).then(library).map(Path::to_path_buf);
         let all = self.preload_before.iter().cloned().chain(ours);
         let all: Vec<_> = all.chain(self.preload_after.iter().cloned()).collect();
-        all.iter()
-            .map(|library| library.as_os_str())
-            .collect::<Vec<_>>()
-            .join(OsStr::new(":"))
+        all.iter().map(|library| library.as_os_str()).collect::<Vec<_>>().join(OsStr::new(":"))
     }
 }
 
 impl std::fmt::Display for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}",
-            self.path.file_name().unwrap_or_default().to_string_lossy()
-        )?;
-        self.arguments
-            .iter()
-            .try_for_each(|argument| write!(f, " {}", argument.to_string_lossy()))
+        write!(f, "{}", self.path.file_name().unwrap_or_default().to_string_lossy())?;
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", argument.to_string_lossy()))
     }
 }
 
 /// Starts `command`, a process group of its own, and waits for its end. `None` instead of a
 /// status says that the deadline passed.
 fn run_group(command: &mut Command, deadline: Duration) -> (u32, Option<ExitStatus>) {
-    let mut child = command
-        .spawn()
-        .unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
     let pid = child.id();
     let end = Instant::now() + deadline;
     // The leader is not reaped before its group is killed: until then its id, which is the
@@ -241,10 +218,7 @@ impl Run {
     /// The program ended with exit status 0.
     #[track_caller]
     pub(crate) fn succeeded(self) -> Self {
-        assert!(
-            self.status.is_some_and(|status| status.success()),
-            "failed: {self:#?}"
-        );
+        assert!(self.status.is_some_and(|status| status.success()), "failed: {self:#?}");
         self
     }
 
@@ -259,15 +233,9 @@ impl Run {
         let line = self.stdout.lines().last().unwrap_or_default();
         let counts = pairs(line);
         let count = |name: &str| {
-            *counts
-                .get(name)
-                .unwrap_or_else(|| panic!("no {name}= in the last line: {self:#?}"))
+            *counts.get(name).unwrap_or_else(|| panic!("no {name}= in the last line: {self:#?}"))
         };
-        Tally {
-            forks: count("forks"),
-            hangs: count("hangs"),
-            crashes: count("crashes"),
-        }
+        Tally { forks: count("forks"), hangs: count("hangs"), crashes: count("crashes") }
     }
 
     /// The program succeeded, saw at least `forks` children, and none hung or crashed.
@@ -275,20 +243,14 @@ impl Run {
     pub(crate) fn unharmed(self, forks: u64) -> Self {
         let run = self.succeeded();
         let tally = run.tally();
-        assert!(
-            tally.forks >= forks && tally.hangs == 0 && tally.crashes == 0,
-            "{run:#?}"
-        );
+        assert!(tally.forks >= forks && tally.hangs == 0 && tally.crashes == 0, "{run:#?}");
         run
     }
 
     /// The program saw a child hang: the hazard that the test is about is there.
     #[track_caller]
     pub(crate) fn hung(self) -> Self {
-        assert!(
-            self.tally().hangs > 0,
-            "nothing hangs, so this test shows nothing: {self:#?}"
-        );
+        assert!(self.tally().hangs > 0, "nothing hangs, so this test shows nothing: {self:#?}");
         self
     }
 
@@ -296,10 +258,7 @@ impl Run {
     #[track_caller]
     pub(crate) fn stats(&self) -> Stats {
         let start = format!("forkfix[{}]: stats ", self.pid);
-        let line = self
-            .stderr
-            .lines()
-            .find_map(|line| line.strip_prefix(&start));
+        let line = self.stderr.lines().find_map(|line| line.strip_prefix(&start));
         let line = line.unwrap_or_else(|| panic!("no statistics of the program: {self:#?}"));
         Stats(pairs(line))
     }
@@ -314,10 +273,7 @@ impl Run {
     /// The lines of stderr that are not statistics.
     pub(crate) fn messages(&self) -> Vec<&str> {
         let statistics = |line: &str| line.starts_with("forkfix[") && line.contains("]: stats ");
-        self.stderr
-            .lines()
-            .filter(|line| !statistics(line))
-            .collect()
+        self.stderr.lines().filter(|line| !statistics(line)).collect()
     }
 }
 
@@ -336,10 +292,7 @@ pub(crate) struct Stats(BTreeMap<String, u64>);
 impl Stats {
     #[track_caller]
     pub(crate) fn get(&self, name: &str) -> u64 {
-        *self
-            .0
-            .get(name)
-            .unwrap_or_else(|| panic!("no {name}= in {self:?}"))
+        *self.0.get(name).unwrap_or_else(|| panic!("no {name}= in {self:?}"))
     }
 }
 
@@ -350,6 +303,15 @@ fn pairs(line: &str) -> BTreeMap<String, u64> {
         Some((name.to_owned(), value.parse().ok()?))
     };
     line.split_whitespace().filter_map(pair).collect()
+}
+
+/// Two outputs are the same; if not, says where they differ.
+#[track_caller]
+pub(crate) fn assert_same_lines(bare: &str, other: &str, what: &dyn std::fmt::Debug) {
+    let differ = |(bare, other): &(&str, &str)| bare != other;
+    let differences: Vec<_> = bare.lines().zip(other.lines()).filter(differ).collect();
+    assert!(differences.is_empty(), "{what:?}: bare and other: {differences:#?}");
+    assert_eq!(bare.lines().count(), other.lines().count(), "{what:?}");
 }
 
 /// Runs a program bare, where it must hang, and protected, where none of at least `forks` children
@@ -380,26 +342,17 @@ pub(crate) struct Build {
 
 impl Build {
     pub(crate) fn of(source: &str) -> Self {
-        Self {
-            source: source.to_owned(),
-            flags: Vec::new(),
-        }
+        Self { source: source.to_owned(), flags: Vec::new() }
     }
 
     pub(crate) fn flags<S: AsRef<str>>(mut self, flags: impl IntoIterator<Item = S>) -> Self {
-        self.flags
-            .extend(flags.into_iter().map(|flag| flag.as_ref().to_owned()));
+        self.flags.extend(flags.into_iter().map(|flag| flag.as_ref().to_owned()));
         self
     }
 
     /// Compiles to an executable with the source's name.
     pub(crate) fn executable(self) -> PathBuf {
-        let stem = self
-            .source
-            .split('.')
-            .next()
-            .expect("split yields at least one")
-            .to_owned();
+        let stem = self.source.split('.').next().expect("split yields at least one").to_owned();
         self.output(&stem)
     }
 
@@ -419,28 +372,18 @@ impl Build {
             return target;
         }
         let source = programs().join(&self.source);
-        let compiler = if self.source.ends_with(".cc") {
-            "c++"
-        } else {
-            "cc"
-        };
+        let compiler = if self.source.ends_with(".cc") { "c++" } else { "cc" };
         need(compiler, "g++");
         let scratch = tempfile::Builder::new().prefix(name).tempfile_in(out_dir());
-        let scratch = scratch
-            .expect("the target directory is writable")
-            .into_temp_path();
+        let scratch = scratch.expect("the target directory is writable").into_temp_path();
         let mut command = Command::new(compiler);
         // The flags come last: libraries must follow what needs them.
-        command
-            .args(["-O1", "-g", "-Wall", "-Werror", "-pthread"])
-            .arg(&source);
+        command.args(["-O1", "-g", "-Wall", "-Werror", "-pthread"]).arg(&source);
         command.arg("-o").arg(&scratch).args(&self.flags);
         let result = command.output().expect("the compiler starts");
         let messages = String::from_utf8_lossy(&result.stderr);
         assert!(result.status.success(), "{command:?}\n{messages}");
-        scratch
-            .persist(&target)
-            .expect("the target directory is writable");
+        scratch.persist(&target).expect("the target directory is writable");
         built.insert(name.to_owned(), self);
         target
     }
@@ -455,14 +398,8 @@ pub(crate) fn programs() -> PathBuf {
 /// different builds.
 pub(crate) fn out_dir() -> PathBuf {
     let name = std::env::current_exe().expect("a test binary has a path");
-    let name = name
-        .file_name()
-        .expect("a test binary has a name")
-        .to_string_lossy()
-        .into_owned();
-    let name = name
-        .rsplit_once('-')
-        .map_or(name.as_str(), |(stem, _hash)| stem);
+    let name = name.file_name().expect("a test binary has a name").to_string_lossy().into_owned();
+    let name = name.rsplit_once('-').map_or(name.as_str(), |(stem, _hash)| stem);
     let directory = target_dir().join("test-programs").join(name);
     std::fs::create_dir_all(&directory).expect("the target directory is writable");
     directory
@@ -471,11 +408,7 @@ pub(crate) fn out_dir() -> PathBuf {
 /// Cargo's target directory: the test binary is `TARGET/PROFILE/deps/NAME`.
 fn target_dir() -> PathBuf {
     let executable = std::env::current_exe().expect("a test binary has a path");
-    executable
-        .ancestors()
-        .nth(3)
-        .expect("it lies in TARGET/PROFILE/deps")
-        .to_path_buf()
+    executable.ancestors().nth(3).expect("it lies in TARGET/PROFILE/deps").to_path_buf()
 }
 
 /// The library, built once per test binary as it is released.
@@ -483,23 +416,11 @@ pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "forkfix-interpose",
-        ]);
-        cargo
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .arg("--target-dir")
-            .arg(target_dir());
+        cargo.args(["build", "--quiet", "--release", "--package", "forkfix-interpose"]);
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--target-dir").arg(target_dir());
         let result = cargo.output().expect("cargo starts");
         let messages = String::from_utf8_lossy(&result.stderr);
-        assert!(
-            result.status.success(),
-            "the library cannot be built:\n{messages}"
-        );
+        assert!(result.status.success(), "the library cannot be built:\n{messages}");
         target_dir().join("release/libforkfix.so")
     })
 }
@@ -519,13 +440,9 @@ pub(crate) fn need(tool: &str, packages: &str) {
     if unsafe { libc::geteuid() } == 0 {
         let wait = "DPkg::Lock::Timeout=300";
         let mut apt = Command::new("apt-get");
-        apt.args(["install", "-y", "-q", "-o", wait])
-            .args(packages.split(' '));
+        apt.args(["install", "-y", "-q", "-o", wait]).args(packages.split(' '));
         let result = apt.env("DEBIAN_FRONTEND", "noninteractive").output();
         drop(result);
     }
-    assert!(
-        there(),
-        "{tool} is missing; install it with: apt-get install -y {packages}"
-    );
+    assert!(there(), "{tool} is missing; install it with: apt-get install -y {packages}");
 }

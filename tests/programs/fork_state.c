@@ -34,6 +34,8 @@ static struct passwd user, *found;
     } while (0)
 
 static int show_errno(void) {
+    // Zero, says the C standard.
+    printf("at the start: errno %d\n", errno);
     struct addrinfo *list = NULL;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
     locale_t locale = NULL;

@@ -131,7 +131,10 @@ static void *start_programs(void *argument) {
         pid_t pid;
         int status = 0;
         int error = start(form, searches ? "spawn" : self, a, OWN, &pid);
-        if (error == 0) waitpid(pid, &status, 0);
+        if (error == 0)
+            waitpid(pid, &status, 0);
+        else if (atomic_load(&failed) == 0)
+            dprintf(2, "%s: error %d\n", form, error);
         atomic_fetch_add(&spawns, 1);
         atomic_fetch_add(&failed, error != 0);
         atomic_fetch_add(&incomplete, status != 0);

@@ -32,6 +32,7 @@ unsafe extern "C" {
 }
 
 /// Held while the environment changes. A fork finds it free: its holders are inside the gate.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static LOCK: Lock = Lock::new();
 
 /// The newest array of ours, and for how many pointers it has room. Under the lock.
@@ -176,9 +177,7 @@ fn is_assignment_of(place: Entries, name: &[u8]) -> bool {
     let entry = unsafe { *place };
     // SAFETY: as above.
     let entry = unsafe { CStr::from_ptr(entry) }.to_bytes();
-    entry
-        .strip_prefix(name)
-        .is_some_and(|rest| rest.first() == Some(&b'='))
+    entry.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'='))
 }
 
 fn find(name: &[u8]) -> Option<Entries> {
@@ -246,7 +245,7 @@ fn remove(name: &[u8]) {
         if !is_assignment_of(place, name) {
             if !ptr::eq(place, kept) {
                 // SAFETY: both are places of the present array, `kept` the earlier one.
-                unsafe { kept.write(*place) };
+                unsafe { ptr::copy(place, kept, 1) };
             }
             kept = kept.wrapping_add(1);
         }
@@ -295,13 +294,9 @@ fn intern(name: &[u8], value: &[u8]) -> Option<*const c_char> {
 
 /// FNV-1a.
 fn hash(parts: &[&[u8]]) -> usize {
-    parts
-        .iter()
-        .copied()
-        .flatten()
-        .fold(0xCBF2_9CE4_8422_2325, |hash: usize, byte| {
-            (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0000_01B3)
-        })
+    parts.iter().copied().flatten().fold(0xCBF2_9CE4_8422_2325, |hash: usize, byte| {
+        (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+    })
 }
 
 impl Interned {

@@ -21,10 +21,7 @@ pub(crate) type Place<T> = (*mut T, *mut c_char, usize, *mut *mut T);
 /// Calls `find` with the storage number `store`, larger each time it returns `ERANGE`. Null if there
 /// is no result, with `errno` as `find` left it.
 pub(crate) fn fill<T>(store: usize, mut find: impl FnMut(Place<T>) -> c_int) -> *mut T {
-    let Some(store) = slot::mine()
-        .annex()
-        .and_then(|annex| annex.stores.get(store))
-    else {
+    let Some(store) = slot::mine().annex().and_then(|annex| annex.stores.get(store)) else {
         return errno::with(libc::ENOMEM, ptr::null_mut());
     };
     let mut memory = store.memory(FIRST_SIZE);

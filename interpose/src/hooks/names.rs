@@ -45,11 +45,7 @@ pub(crate) unsafe fn getnameinfo(
     service_size: socklen_t,
     flags: c_int,
 ) -> c_int {
-    let family = if flags & libc::NI_NOFQDN == 0 {
-        Family::Hosts
-    } else {
-        Family::Names
-    };
+    let family = if flags & libc::NI_NOFQDN == 0 { Family::Hosts } else { Family::Names };
     let Ok(_inside) = reader::enter(family) else {
         return libc::EAI_AGAIN;
     };

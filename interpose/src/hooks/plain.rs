@@ -41,16 +41,12 @@ fn describe(table: &AtomicPtr<()>, number: c_int, unknown: &'static CStr) -> &'s
 
 /// What `strerror` says, untranslated.
 pub(crate) fn error_text(number: c_int) -> *mut c_char {
-    describe(&ERROR, number, c"Unknown error")
-        .as_ptr()
-        .cast_mut()
+    describe(&ERROR, number, c"Unknown error").as_ptr().cast_mut()
 }
 
 /// What `strsignal` says, untranslated.
 pub(crate) fn signal_text(number: c_int) -> *mut c_char {
-    describe(&SIGNAL, number, c"Unknown signal")
-        .as_ptr()
-        .cast_mut()
+    describe(&SIGNAL, number, c"Unknown signal").as_ptr().cast_mut()
 }
 
 /// `__xpg_strerror_r`: copies as much of the text as fits.
@@ -129,9 +125,5 @@ pub(crate) fn random_number() -> c_long {
 
 /// Which of two texts `ngettext` returns if there is no translation.
 pub(crate) fn plural(one: *const c_char, many: *const c_char, n: c_ulong) -> *mut c_char {
-    if n == 1 {
-        one.cast_mut()
-    } else {
-        many.cast_mut()
-    }
+    if n == 1 { one.cast_mut() } else { many.cast_mut() }
 }

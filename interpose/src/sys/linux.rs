@@ -104,21 +104,12 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout_ns: u64) -> Wa
         expected,
         &raw const timeout,
     );
-    if result == -(libc::ETIMEDOUT as isize) {
-        Wait::TimedOut
-    } else {
-        Wait::Look
-    }
+    if result == -(libc::ETIMEDOUT as isize) { Wait::TimedOut } else { Wait::Look }
 }
 
 /// Wakes up to `count` threads that sleep on `word`.
 pub(crate) fn futex_wake(word: &AtomicU32, count: c_int) {
-    sys!(
-        SYS_futex,
-        word.as_ptr(),
-        libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
-        count
-    );
+    sys!(SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, count);
 }
 
 /// Sleeps for `ns` nanoseconds, or less if a signal arrives.
@@ -169,10 +160,7 @@ pub(crate) fn restore_signals(mask: SignalSet) {
 /// Time since an arbitrary point, in nanoseconds. A system call of our own, because libraries that
 /// fake the time interpose `clock_gettime` and take locks in it.
 pub(crate) fn monotonic_ns() -> u64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     sys!(SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut now);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
@@ -235,12 +223,7 @@ pub(crate) unsafe fn unmap(memory: ptr::NonNull<u8>, size: usize) {
 
 /// Fills `bytes` with random bytes as far as the kernel has them ready.
 pub(crate) fn random_bytes(bytes: &mut [u8]) {
-    sys!(
-        SYS_getrandom,
-        bytes.as_mut_ptr(),
-        bytes.len(),
-        libc::GRND_NONBLOCK
-    );
+    sys!(SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), libc::GRND_NONBLOCK);
 }
 
 /// Runs `membarrier(2)`; true on success.
@@ -250,9 +233,7 @@ pub(crate) fn membarrier(command: c_int) -> bool {
 
 /// The commands this kernel's `membarrier(2)` has, as a bit mask; 0 if it has none.
 pub(crate) fn membarrier_commands() -> c_int {
-    c_int::try_from(sys!(SYS_membarrier, libc::MEMBARRIER_CMD_QUERY, 0, 0))
-        .unwrap_or(0)
-        .max(0)
+    c_int::try_from(sys!(SYS_membarrier, libc::MEMBARRIER_CMD_QUERY, 0, 0)).unwrap_or(0).max(0)
 }
 
 /// Copies `len` bytes at `from`, an address in this process that another thread may unmap at any
@@ -262,24 +243,10 @@ pub(crate) fn membarrier_commands() -> c_int {
 ///
 /// `to` must be valid for writes of `len` bytes.
 pub(crate) unsafe fn peek(from: usize, to: *mut c_void, len: usize) -> bool {
-    let local = libc::iovec {
-        iov_base: to,
-        iov_len: len,
-    };
-    let remote = libc::iovec {
-        iov_base: ptr::with_exposed_provenance_mut(from),
-        iov_len: len,
-    };
+    let local = libc::iovec { iov_base: to, iov_len: len };
+    let remote = libc::iovec { iov_base: ptr::with_exposed_provenance_mut(from), iov_len: len };
     let pid = getpid();
-    sys!(
-        SYS_process_vm_readv,
-        pid,
-        &raw const local,
-        1,
-        &raw const remote,
-        1,
-        0
-    ) == len as isize
+    sys!(SYS_process_vm_readv, pid, &raw const local, 1, &raw const remote, 1, 0) == len as isize
 }
 
 /// The address family and the port, in host order, that socket `fd` is connected to.
@@ -294,10 +261,5 @@ pub(crate) fn peer(fd: c_int) -> Option<(c_int, u16)> {
     };
     let mut len = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
     let result = sys!(SYS_getpeername, fd, &raw mut address, &raw mut len);
-    (result == 0).then(|| {
-        (
-            c_int::from(address.sin6_family),
-            u16::from_be(address.sin6_port),
-        )
-    })
+    (result == 0).then(|| (c_int::from(address.sin6_family), u16::from_be(address.sin6_port)))
 }

@@ -35,10 +35,7 @@ fn parse(line: &[u8]) -> Option<InSyscall> {
     let mut words = core::str::from_utf8(line).ok()?.split_ascii_whitespace();
     let number = words.next()?.parse().ok()?;
     let mut hex = || usize::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
-    Some(InSyscall {
-        number,
-        args: [hex()?, hex()?],
-    })
+    Some(InSyscall { number, args: [hex()?, hex()?] })
 }
 
 /// Whether `call` waits for the answer of a DNS server: a `poll` whose first descriptor is
@@ -51,19 +48,9 @@ pub(crate) fn waits_for_dns(call: &InSyscall) -> bool {
     if !polls || call.args[1] == 0 {
         return false;
     }
-    let mut polled = libc::pollfd {
-        fd: -1,
-        events: 0,
-        revents: 0,
-    };
+    let mut polled = libc::pollfd { fd: -1, events: 0, revents: 0 };
     // SAFETY: `polled` is a local of exactly this size.
-    let known = unsafe {
-        peek(
-            call.args[0],
-            (&raw mut polled).cast(),
-            size_of::<libc::pollfd>(),
-        )
-    };
+    let known = unsafe { peek(call.args[0], (&raw mut polled).cast(), size_of::<libc::pollfd>()) };
     known && polled.fd >= 0 && is_dns_server(polled.fd)
 }
 
@@ -78,13 +65,7 @@ mod tests {
     #[test]
     fn a_blocked_call_is_read() {
         let call = parse(b"7 0x7ffd10 0x1 0x1388 0x0 0x0 0x0 0x7ffc00 0x7f00\n");
-        assert_eq!(
-            call,
-            Some(InSyscall {
-                number: 7,
-                args: [0x7ffd10, 1]
-            })
-        );
+        assert_eq!(call, Some(InSyscall { number: 7, args: [0x7ffd10, 1] }));
     }
 
     #[test]

@@ -1,0 +1,41 @@
+//! What a fork in progress must remember between its prepare handlers and the others.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// How deep forks may nest (a handler that forks) before [`ForkBounds`] stops remembering.
+const NESTED_FORKS: usize = 3;
+
+/// A stack of numbers: for each fork in progress on a thread, which handlers take part.
+pub(crate) struct ForkBounds {
+    bounds: [AtomicU64; NESTED_FORKS],
+    depth: AtomicU32,
+}
+
+impl ForkBounds {
+    /// No fork in progress.
+    pub(crate) const fn new() -> Self {
+        Self { bounds: [const { AtomicU64::new(0) }; NESTED_FORKS], depth: AtomicU32::new(0) }
+    }
+
+    /// Begins a fork.
+    pub(crate) fn push(&self, bound: u64) {
+        let depth = self.depth.fetch_add(1, Ordering::Relaxed) as usize;
+        if let Some(place) = self.bounds.get(depth) {
+            place.store(bound, Ordering::Relaxed);
+        }
+    }
+
+    /// The innermost fork in progress. One that was nested too deep to be remembered takes in every
+    /// handler.
+    pub(crate) fn top(&self) -> u64 {
+        let depth = self.depth.load(Ordering::Relaxed) as usize;
+        self.bounds
+            .get(depth.wrapping_sub(1))
+            .map_or(u64::MAX, |bound| bound.load(Ordering::Relaxed))
+    }
+
+    /// Ends a fork.
+    pub(crate) fn pop(&self) {
+        self.depth.fetch_sub(1, Ordering::Relaxed);
+    }
+}
