@@ -18,7 +18,7 @@ demo: build ## a real test suite that hangs without forkfix and passes with it
 	tests/demo.sh $(OUT)
 
 test: build ## every test; installs the programs it needs (apt, pip) when run by root
-	$(CARGO) test --release --workspace
+	$(CARGO) test --workspace
 
 lint: ## formatting, clippy and documentation, warnings as errors
 	$(CARGO) fmt --all --check

@@ -13,6 +13,7 @@
 //! at every instant, so a child just frees the lock. The lock is never held while a handler runs.
 
 use core::ffi::{c_int, c_void};
+use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
@@ -209,14 +210,17 @@ fn next(phase: Phase, tier: Tier, last: u64, bound: u64) -> Option<Entry> {
 /// Handlers of an allocator that is a library of its own are always the allocator's. If the program
 /// itself provides `malloc`, only those that it registered while its allocator initialised itself
 /// are; the rest is the application's, which may take locks that other threads hold at the gate.
+///
+/// The handlers' own addresses tell where they belong: gperftools registers through a weak
+/// `pthread_atfork`, which names no object.
 fn tier_of(entry: &Entry) -> Tier {
+    let is_in = |range: &Range<usize>| {
+        let handlers = entry.handlers.iter().flatten();
+        handlers.map(|handler| (*handler as *const ()).addr()).any(|at| range.contains(&at))
+    };
     match object::provider_of_malloc() {
-        object::Provider::Library(range) if range.contains(&entry.dso.addr()) => Tier::Allocator,
-        object::Provider::Program(range)
-            if entry.early && (entry.dso.is_null() || range.contains(&entry.dso.addr())) =>
-        {
-            Tier::Allocator
-        }
+        object::Provider::Library(range) if is_in(&range) => Tier::Allocator,
+        object::Provider::Program(range) if entry.early && is_in(&range) => Tier::Allocator,
         _ => Tier::Application,
     }
 }
@@ -236,8 +240,8 @@ pub(crate) unsafe fn register_hook(
     register([prepare, parent, child], dso)
 }
 
-/// The hook for `pthread_atfork`, which programs of before 2003 import: nothing tells which object
-/// registers, so nothing is ever removed.
+/// The hook for `pthread_atfork`, which programs of before 2003 import, and gperftools as a weak
+/// symbol: nothing tells which object registers, so nothing is ever removed.
 pub(crate) unsafe fn pthread_atfork_hook(
     prepare: Option<Handler>,
     parent: Option<Handler>,

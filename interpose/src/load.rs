@@ -10,11 +10,12 @@ use crate::gate::{FENCED, GATE};
 use crate::hooks::plain;
 use crate::options::{self, Request};
 use crate::text::Text;
-use crate::{atfork, barrier, child, fork, logger, next, object, preload, sys, threads};
+use crate::{atfork, barrier, child, errno, fork, logger, next, object, preload, sys, threads};
 
 #[cfg_attr(not(test), ctor::ctor(unsafe, naked))]
 #[cfg_attr(test, expect(dead_code, reason = "the test process stays as it is"))]
 extern "C" fn load() {
+    let errno_before = errno::get();
     logger::install();
     let (request, problem) = read_options();
     child::pid();
@@ -35,6 +36,7 @@ extern "C" fn load() {
     find_allocator();
     fork::install();
     preload::remember(variable(c"LD_PRELOAD"));
+    errno::set(errno_before);
 }
 
 /// Applies the variables; the text is the sentence about a problem, empty if there is none.

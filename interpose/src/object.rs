@@ -62,6 +62,7 @@ pub(crate) fn find_provider() {
         }
     }
     KIND.store(kind, Ordering::Release);
+    log::debug!("malloc: {:x?}", provider_of_malloc());
 }
 
 /// The definition of `malloc` that the program uses; `None` if it cannot be told.

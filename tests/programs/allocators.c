@@ -42,18 +42,30 @@ static void change_environment(void) {
     if (round == 0) unsetenv(name);
 }
 
-static void change_locale(void) {
-    locale_t locale = newlocale(LC_ALL_MASK, "C.UTF-8", NULL);
-    if (locale != NULL) freelocale(locale);
+// Locales that one thread makes and another frees: neither can live on what it has freed itself,
+// so that both take the allocator's locks all the time, inside libc.
+static _Atomic(locale_t) locales[256];
+
+static void make_locales(void) {
+    for (int i = 0; i < 256; i++)
+        if (locales[i] == NULL) locales[i] = newlocale(LC_ALL_MASK, "C.UTF-8", NULL);
+}
+
+static void free_locales(void) {
+    for (int i = 0; i < 256; i++) {
+        locale_t locale = atomic_exchange(&locales[i], NULL);
+        if (locale != NULL) freelocale(locale);
+    }
 }
 
 static void look_up(void) {
     struct addrinfo *list;
     if (getaddrinfo("localhost", "80", NULL, &list) == 0) freeaddrinfo(list);
+    free_locales();
 }
 
 static void work(void) {
-    static call_fn *const WORK[] = {allocate, change_environment, change_locale, look_up};
+    static call_fn *const WORK[] = {allocate, change_environment, make_locales, look_up};
     static atomic_int next;
     static _Thread_local int mine = -1, round;
     if (mine < 0) mine = atomic_fetch_add(&next, 1);
@@ -67,7 +79,8 @@ static void work(void) {
 static void work_in_child(void) {
     allocate();
     change_environment();
-    change_locale();
+    make_locales();
+    free_locales();
 }
 
 int main(int argc, char **argv) {
