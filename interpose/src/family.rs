@@ -75,7 +75,7 @@ impl Family {
     ///
     /// Calls that never wait for anything but a local file have the long budget, because only a
     /// stopped machine uses it up; calls that wait for other processes or machines have the short
-    /// one.
+    /// one, unless the thread is running (see [`forker`](crate::forker)).
     pub(crate) fn budget_ns(self) -> u64 {
         match self {
             Self::TimeZone | Self::Environment | Self::Locale | Self::Random => {

@@ -16,7 +16,7 @@ use crate::family::Family;
 use crate::gate::{CLOSED, FORKER, GATE, LINGERING};
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
 use crate::sync::{AtomicU32, fence};
-use crate::{child, stats, sys};
+use crate::{child, options, stats, sys};
 
 /// Looks at the ticket before the forker sleeps: about 10 µs, what a short critical section takes.
 const SPINS: u32 = 200;
@@ -259,7 +259,10 @@ fn readers(me: &Slot, scope: Scope) -> impl Iterator<Item = (&'static Slot, Fami
 fn survey(me: &Slot, scope: Scope, elapsed_ns: u64, most_ns: u64) -> Survey {
     let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
     for (slot, family) in readers(me, scope) {
-        let budget = family.budget_ns().min(most_ns);
+        let mut budget = family.budget_ns().min(most_ns);
+        if elapsed_ns >= budget && makes_progress(me, scope, slot) {
+            budget = options::bounded_ns().min(most_ns);
+        }
         if elapsed_ns >= budget {
             give_up(slot, family, elapsed_ns);
         } else {
@@ -268,6 +271,19 @@ fn survey(me: &Slot, scope: Scope, elapsed_ns: u64, most_ns: u64) -> Survey {
         }
     }
     found
+}
+
+/// Whether the thread of `slot` runs, or waits for a lock while another thread inside runs: a busy
+/// machine must not be taken for a call that waits for somebody outside of this process.
+fn makes_progress(me: &Slot, scope: Scope, slot: &Slot) -> bool {
+    let in_kernel = |slot: &Slot| sys::thread_syscall(slot.tid.load(Ordering::Relaxed));
+    match in_kernel(slot) {
+        None => true,
+        Some(call) if call.number == libc::SYS_futex => {
+            readers(me, scope).any(|(other, _)| in_kernel(other).is_none())
+        }
+        Some(_) => false,
+    }
 }
 
 /// The thread stays inside; this fork and later ones no longer wait for it until it has left.
