@@ -11,6 +11,9 @@ use crate::report::{Line, Section, Verdict};
 /// What a fork with its wait may take over bare: a part of bare, and nanoseconds for each thread.
 const IDLE_SHARE: f64 = 0.03;
 const IDLE_NS_PER_THREAD: f64 = 60.0;
+/// The same for a program that has no memory to speak of. No part of bare will do there: mapping an
+/// empty library alone costs it 6 %. So the limit is a fixed number of nanoseconds instead.
+const SMALLEST_NS: f64 = 25_000.0;
 
 /// What the median of a fork under load may be, as a multiple of bare.
 const BUSY_FACTOR: f64 = 1.25;
@@ -38,7 +41,8 @@ pub(crate) fn idle(programs: &Programs, effort: Effort) -> Section {
     Section {
         title: "fork and wait beside idle threads",
         method: "microseconds, median (the middle half); beside bare and protected a program with \
-                 an empty library\n  preloaded; limit 3 % over bare and 60 ns a thread",
+                 an empty library\n  preloaded; limit 3 % over bare and 60 ns a thread; without memory 25 µs and 60 ns \
+                 a thread",
         header: &["program", "bare", "empty library", "protected", "added", "added %"],
         lines: IDLE.map(line).into(),
     }
@@ -59,7 +63,8 @@ fn idle_line(program: &Path, empty: &Path, threads: u32, megabytes: u32, effort:
     let [bare, empty, protected] = in_turn(&sides, rounds, Clock::ForkAndWait);
     let added = compared(&bare, &protected, |bare, protected| protected - bare);
     let [bare, empty, protected] = [bare, empty, protected].map(Figures::pooled);
-    let limit = IDLE_SHARE * bare.median() + IDLE_NS_PER_THREAD * f64::from(threads);
+    let fixed = if megabytes == 0 { SMALLEST_NS } else { IDLE_SHARE * bare.median() };
+    let limit = fixed + IDLE_NS_PER_THREAD * f64::from(threads);
     Line::judged(
         vec![
             format!("{threads} threads, {megabytes} MB"),

@@ -2,7 +2,7 @@
 //!
 //! - `gated!` rows pass the gate and call the next definition. Behind `=` stands the answer that a
 //!   forked child gets if a thread of the family was lost inside.
-//! - `redirected!` rows go through the `_r` twin that they name (see [`lookup`]).
+//! - `redirected!` rows go through the `_r` twin that they name (see [`lookup`](crate::hooks::lookup)).
 //! - `routed!` rows have a body of their own.
 //! - `variadic!` rows jump to the C shim that they name (`variadic.c`).
 //!
