@@ -108,3 +108,27 @@ pub(crate) fn resolve_all() {
     GATE.set(UNRESOLVED, false);
     errno::set(before);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Function = unsafe extern "C-unwind" fn() -> libc::c_long;
+
+    #[test]
+    fn a_symbol_that_this_libc_lacks_answers_enosys() {
+        static LACKING: Next<Function> = Next::new("forkfix_is_in_no_libc\0", None);
+        errno::set(0);
+        let function = LACKING.ensure();
+        // SAFETY: `absent` takes no arguments and returns a number in the same register.
+        assert_eq!(unsafe { function() }, 0);
+        assert_eq!(errno::get(), libc::ENOSYS);
+    }
+
+    #[test]
+    fn a_version_that_this_libc_lacks_gives_the_default_one() {
+        static SPAWN: Next<Function> = Next::new("posix_spawn\0", Some(c"GLIBC_0.0"));
+        let found = SPAWN.ensure() as *const ();
+        assert!(!ptr::eq(found, absent as *const ()));
+    }
+}
