@@ -13,10 +13,10 @@ use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::family::Family;
-use crate::gate::{CLOSED, FORKER, GATE, LINGERING};
+use crate::gate::{CLOSED, FENCED, FORKER, GATE, LINGERING};
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
 use crate::sync::{AtomicU32, fence};
-use crate::{child, options, stats, sys};
+use crate::{barrier, child, options, stats, sys};
 
 /// Looks at the ticket before the forker sleeps: about 10 µs, what a short critical section takes.
 const SPINS: u32 = 200;
@@ -39,9 +39,9 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 /// How many times the owner closed it (a handler of an allocator that forks).
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static DEPTH: AtomicU32 = AtomicU32::new(0);
-/// 1 while the owner drains; then it sleeps on purpose.
+/// 1 while the gate is closed and the drain is over. Before, the owner sleeps on purpose.
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
-static DRAINING: AtomicU32 = AtomicU32::new(0);
+static HELD: AtomicU32 = AtomicU32::new(0);
 /// 1 if some thread has a mark that ends when the gate opens: [`WAIVED`] or [`PASSED`].
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static MARKS: AtomicU32 = AtomicU32::new(0);
@@ -79,11 +79,37 @@ pub(crate) fn close(scope: Scope) -> bool {
     MASK.store(mask, Ordering::Relaxed);
     BEFORE.store(me.word.load(Ordering::Relaxed), Ordering::Relaxed);
     me.word.store(FORKER, Ordering::Relaxed);
+    HELD.store(0, Ordering::Relaxed);
     GATE.close();
-    DRAINING.store(1, Ordering::Relaxed);
     drain(me, scope);
-    DRAINING.store(0, Ordering::Relaxed);
+    if scope == Scope::All {
+        hold(me);
+    }
     true
+}
+
+/// Makes sure that nobody gets in any more, not even a signal handler on a thread that is about to
+/// back off from the gate: its word is set for that moment, so the handler takes itself for nested.
+/// From here on such a handler waits (see [`admits_nested`]); if one was faster, it is drained.
+fn hold(me: &Slot) {
+    loop {
+        HELD.store(1, Ordering::SeqCst);
+        barrier::heavy(GATE.flags() & FENCED != 0);
+        if readers(me, Scope::All).next().is_none() {
+            return;
+        }
+        HELD.store(0, Ordering::SeqCst);
+        drain(me, Scope::All);
+    }
+}
+
+/// Whether a nested call on the thread of `slot` may be made now. Once the drain is over, only threads
+/// with a mark are really inside.
+pub(crate) fn admits_nested(slot: &Slot) -> bool {
+    HELD.load(Ordering::SeqCst) == 0
+        || GATE.flags() & CLOSED == 0
+        || matches!(slot.word.load(Ordering::Relaxed), FORKER)
+        || slot.mark.load(Ordering::SeqCst) & (GIVEN_UP | WAIVED | FORKING | PASSED) != 0
 }
 
 /// Undoes one [`close`]: opens the gate, wakes up who waits, puts back the signal mask.
@@ -124,7 +150,7 @@ pub(crate) fn adopt(tid: u32) {
 pub(crate) fn reset(mine: &Slot) {
     OWNER.store(0, Ordering::Relaxed);
     DEPTH.store(0, Ordering::Relaxed);
-    DRAINING.store(0, Ordering::Relaxed);
+    HELD.store(0, Ordering::Relaxed);
     if mine.word.load(Ordering::Relaxed) == FORKER {
         mine.word.store(0, Ordering::Relaxed);
     }
@@ -149,7 +175,7 @@ pub(crate) fn is_stuck() -> bool {
     if pid != child::pid() || (owner != 0 && !sys::thread_exists(pid, owner)) {
         return true;
     }
-    DRAINING.load(Ordering::Relaxed) == 0
+    HELD.load(Ordering::Relaxed) == 1
         && sys::thread_syscall(owner).is_some_and(|call| call.number == libc::SYS_futex)
 }
 

@@ -97,6 +97,9 @@ impl Drop for Inside {
 pub(crate) fn enter(family: Family) -> Result<Inside, Orphaned> {
     let slot = slot::mine();
     let before = slot.word.load(Ordering::Relaxed);
+    if before != 0 {
+        wait_nested(slot);
+    }
     GATE.enter(&slot.word, family as u32);
     let inside = Inside { slot, before };
     if GATE.flags() & UNRESOLVED != 0 {
@@ -141,6 +144,22 @@ fn wait_at_gate(slot: &Slot, family: Family) {
         }
         slot.word.store(family as u32, Ordering::Relaxed);
         fence(Ordering::SeqCst);
+    }
+}
+
+/// Waits while a nested call may not be made, which only happens to a signal handler that interrupted
+/// its thread between publishing itself and backing off from the gate.
+fn wait_nested(slot: &Slot) {
+    fence(Ordering::SeqCst);
+    let mut stuck = 0;
+    while !forker::admits_nested(slot) {
+        let timed_out = GATE.expect_sleep().is_some_and(|flags| {
+            sys::futex_wait(GATE.flags_word(), flags, PATIENCE_NS) == sys::Wait::TimedOut
+        });
+        stuck = if timed_out && forker::is_stuck() { stuck + 1 } else { 0 };
+        if stuck == 2 {
+            forker::let_pass(slot);
+        }
     }
 }
 
