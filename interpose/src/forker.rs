@@ -13,10 +13,10 @@ use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::family::Family;
-use crate::gate::{CLOSED, FENCED, FORKER, GATE, LINGERING};
+use crate::gate::{CLOSED, FORKER, GATE, LINGERING};
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
 use crate::sync::{AtomicU32, fence};
-use crate::{barrier, child, options, stats, sys};
+use crate::{child, options, stats, sys};
 
 /// Looks at the ticket before the forker sleeps: about 10 µs, what a short critical section takes.
 const SPINS: u32 = 200;
@@ -94,7 +94,8 @@ pub(crate) fn close(scope: Scope) -> bool {
 fn hold(me: &Slot) {
     loop {
         HELD.store(1, Ordering::SeqCst);
-        barrier::heavy(GATE.flags() & FENCED != 0);
+        // The handler has a fence of its own, so this needs no `membarrier(2)`.
+        fence(Ordering::SeqCst);
         if readers(me, Scope::All).next().is_none() {
             return;
         }
