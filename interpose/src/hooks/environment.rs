@@ -175,9 +175,10 @@ fn places() -> impl Iterator<Item = Entries> {
 fn is_assignment_of(place: Entries, name: &[u8]) -> bool {
     // SAFETY: `places` yields readable places of C strings.
     let entry = unsafe { *place };
-    // SAFETY: as above.
-    let entry = unsafe { CStr::from_ptr(entry) }.to_bytes();
-    entry.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'='))
+    // SAFETY: reads no further than the end of either string.
+    let differs = unsafe { libc::strncmp(entry, name.as_ptr().cast(), name.len()) };
+    // SAFETY: the entry has as many bytes as the name, and its zero byte behind them at the latest.
+    differs == 0 && unsafe { *entry.wrapping_add(name.len()) } == b'=' as c_char
 }
 
 fn find(name: &[u8]) -> Option<Entries> {
