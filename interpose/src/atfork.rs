@@ -120,9 +120,14 @@ pub(crate) fn register(handlers: [Option<Handler>; 3], dso: *const c_void) -> c_
     let Some(table) = table_with_room() else {
         return libc::ENOMEM;
     };
-    let id = NEWEST.fetch_add(1, Ordering::Relaxed) + 1;
+    // A fork reads `NEWEST` without the lock, so it must not count a registration that is not in the
+    // table yet: its prepare handler would be left out and its others not. A child of a fork between
+    // the two writes below finds the table ahead of `NEWEST`.
+    let last = table.entries().last().map_or(0, |entry| entry.id);
+    let id = NEWEST.load(Ordering::Relaxed).max(last) + 1;
     let early = !ALLOCATOR_IS_UP.load(Ordering::Relaxed);
     table.push(Entry { id, handlers, dso, early, live: true });
+    NEWEST.store(id, Ordering::Release);
     0
 }
 

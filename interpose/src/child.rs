@@ -19,6 +19,13 @@ static PID: AtomicU32 = AtomicU32::new(0);
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static ORPHANED: AtomicU32 = AtomicU32::new(0);
 
+/// Frees our own locks, whose holders may be gone: before any handler runs, since running handlers
+/// takes the registry's.
+pub(crate) fn free_locks() {
+    atfork::unlock_in_child();
+    environment::unlock_in_child();
+}
+
 /// Makes the child's world consistent: it has one thread, which holds the gate until it opens it.
 pub(crate) fn repair() {
     // The only thread of a new process has its number.
@@ -43,8 +50,6 @@ pub(crate) fn repair() {
         GATE.set(LINGERING, false);
     }
     forker::adopt(tid);
-    atfork::unlock_in_child();
-    environment::unlock_in_child();
     stats::reset();
 }
 
@@ -52,6 +57,7 @@ pub(crate) fn repair() {
 /// to fork properly, it owns a copy of a gate that nobody will ever open: starts afresh.
 pub(crate) fn adopt_if_foreign() {
     if pid() != sys::getpid() {
+        free_locks();
         forker::reset(slot::mine());
         repair();
     }

@@ -9,6 +9,7 @@
 //!       allocator prepare handlers
 //!     libc takes its own locks, clones
 //!     parent()                          child()
+//!                                         free our own locks
 //!       allocator parent handlers         allocator child handlers
 //!       open the gate                     repair; open the gate
 //!       application parent handlers       application child handlers
@@ -61,6 +62,7 @@ unsafe extern "C-unwind" fn parent() {
 }
 
 unsafe extern "C-unwind" fn child() {
+    child::free_locks();
     finish(Phase::Child, child::repair);
 }
 

@@ -109,7 +109,7 @@ fn hold(me: &Slot) {
 pub(crate) fn admits_nested(slot: &Slot) -> bool {
     HELD.load(Ordering::SeqCst) == 0
         || GATE.flags() & CLOSED == 0
-        || matches!(slot.word.load(Ordering::Relaxed), FORKER)
+        || slot.word.load(Ordering::Relaxed) == FORKER
         || slot.mark.load(Ordering::SeqCst) & (GIVEN_UP | WAIVED | FORKING | PASSED) != 0
 }
 

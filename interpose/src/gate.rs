@@ -26,8 +26,6 @@ use crate::sync::{AtomicU32, Ordering};
 /// The word of the thread that forks.
 pub(crate) const FORKER: u32 = u32::MAX;
 
-/// Some reader sleeps until the gate opens.
-pub(crate) const SLEEPERS: u32 = 1 << 5;
 /// The forker waits for readers, or all are out: nobody may enter.
 pub(crate) const CLOSED: u32 = 1;
 /// Readers fence themselves, because the forker has no `membarrier(2)`. Also the state before the
@@ -42,6 +40,8 @@ pub(crate) const ORPHANS: u32 = 1 << 3;
 /// Some thread that an earlier fork gave up on may still be in that same call.
 #[cfg(not(loom))]
 pub(crate) const LINGERING: u32 = 1 << 4;
+/// Some reader sleeps until the gate opens.
+pub(crate) const SLEEPERS: u32 = 1 << 5;
 
 /// The gate. There is one; tests of the protocol make their own.
 #[derive(Debug)]

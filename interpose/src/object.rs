@@ -79,6 +79,11 @@ fn address_of_malloc() -> Option<usize> {
 }
 
 fn is_defined_at(address: usize) -> bool {
+    describe(address).is_some_and(|info| info.dli_saddr.addr() == address)
+}
+
+/// What the loader knows about `address`.
+fn describe(address: usize) -> Option<libc::Dl_info> {
     let mut info = libc::Dl_info {
         dli_fname: core::ptr::null(),
         dli_fbase: core::ptr::null_mut(),
@@ -87,7 +92,7 @@ fn is_defined_at(address: usize) -> bool {
     };
     // SAFETY: `dladdr` takes any address; `info` is a valid place.
     let known = unsafe { libc::dladdr(core::ptr::without_provenance(address), &raw mut info) };
-    known != 0 && info.dli_saddr.addr() == address
+    (known != 0).then_some(info)
 }
 
 fn address_in_libc() -> usize {
@@ -124,16 +129,8 @@ unsafe extern "C" fn visit(
 
 /// The path by which the loader knows this library, if it lives as long as the process.
 pub(crate) fn own_path() -> Option<&'static CStr> {
-    let mut info = libc::Dl_info {
-        dli_fname: core::ptr::null(),
-        dli_fbase: core::ptr::null_mut(),
-        dli_sname: core::ptr::null(),
-        dli_saddr: core::ptr::null_mut(),
-    };
-    let here = (own_path as *const ()).cast::<c_void>();
-    // SAFETY: `here` is an address in this library; `info` is a valid place.
-    let known = unsafe { libc::dladdr(here, &raw mut info) };
-    if known == 0 || info.dli_fname.is_null() {
+    let info = describe((own_path as *const ()).addr())?;
+    if info.dli_fname.is_null() {
         return None;
     }
     // SAFETY: the loader's string for an object that is never unloaded: a preloaded one.

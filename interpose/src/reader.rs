@@ -133,17 +133,24 @@ fn wait_at_gate(slot: &Slot, family: Family) {
         slot.word.store(0, Ordering::Release);
         fence(Ordering::SeqCst);
         forker::wake();
-        let timed_out = GATE.expect_sleep().is_some_and(|flags| {
-            sys::futex_wait(GATE.flags_word(), flags, PATIENCE_NS) == sys::Wait::TimedOut
-        });
-        // Passing a closed gate is the lesser evil only if it would never open. Two looks, since
-        // the forker may have to wait for a lock of libc for a moment.
-        stuck = if timed_out && forker::is_stuck() { stuck + 1 } else { 0 };
-        if stuck == 2 {
-            forker::let_pass(slot);
-        }
+        sleep_at_gate(slot, &mut stuck);
         slot.word.store(family as u32, Ordering::Relaxed);
         fence(Ordering::SeqCst);
+    }
+}
+
+/// Sleeps until the gate opens, or for a while. `stuck` counts how often in a row the forker was seen
+/// stuck.
+///
+/// Passing a closed gate is the lesser evil only if it would never open: at the second look, since the
+/// forker may have to wait for a lock of libc for a moment, the thread gets leave to pass.
+fn sleep_at_gate(slot: &Slot, stuck: &mut u32) {
+    let timed_out = GATE.expect_sleep().is_some_and(|flags| {
+        sys::futex_wait(GATE.flags_word(), flags, PATIENCE_NS) == sys::Wait::TimedOut
+    });
+    *stuck = if timed_out && forker::is_stuck() { *stuck + 1 } else { 0 };
+    if *stuck == 2 {
+        forker::let_pass(slot);
     }
 }
 
@@ -153,13 +160,7 @@ fn wait_nested(slot: &Slot) {
     fence(Ordering::SeqCst);
     let mut stuck = 0;
     while !forker::admits_nested(slot) {
-        let timed_out = GATE.expect_sleep().is_some_and(|flags| {
-            sys::futex_wait(GATE.flags_word(), flags, PATIENCE_NS) == sys::Wait::TimedOut
-        });
-        stuck = if timed_out && forker::is_stuck() { stuck + 1 } else { 0 };
-        if stuck == 2 {
-            forker::let_pass(slot);
-        }
+        sleep_at_gate(slot, &mut stuck);
     }
 }
 

@@ -23,7 +23,6 @@ pub(crate) const GIVEN_UP: u32 = 1;
 pub(crate) const WAIVED: u32 = 1 << 1;
 /// The thread is inside and wants to fork itself: it cannot leave before the present fork is done.
 pub(crate) const FORKING: u32 = 1 << 2;
-
 /// The thread passes the gate though it is closed, because the forker is stuck: it may be anywhere in
 /// a call when the fork happens.
 pub(crate) const PASSED: u32 = 1 << 3;

@@ -55,6 +55,13 @@ pub(crate) fn shell(script: &str) -> Command {
     command
 }
 
+/// `forkfix run` of `true`, with `library` named on the command line.
+pub(crate) fn run_true_with(library: &Path) -> Command {
+    let mut command = without_ours(env!("CARGO_BIN_EXE_forkfix"));
+    command.args(["run", "--library"]).arg(library).args(["--", "true"]);
+    command
+}
+
 /// `program` in an environment that none of our variables, and no preload, is in.
 pub(crate) fn without_ours(program: impl AsRef<OsStr>) -> Command {
     clean(process::Command::new(program))

@@ -1,11 +1,11 @@
 //! The library is asked, not trusted: its options, its version, and whether it works at all.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::fixture::{Files, forkfix, run, without_ours};
+use crate::fixture::{Files, forkfix, run, run_true_with, without_ours};
 
 /// A library whose constructor runs `body` if it is asked; `fd` is where to answer.
 fn library(files: &Files, body: &str) -> PathBuf {
@@ -22,12 +22,6 @@ fn library(files: &Files, body: &str) -> PathBuf {
         }}"
     );
     files.compile("library.so", &source, &["-shared", "-fPIC"])
-}
-
-fn run_true_with(library: &Path) -> assert_cmd::Command {
-    let mut command = without_ours(env!("CARGO_BIN_EXE_forkfix"));
-    command.args(["run", "--library"]).arg(library).args(["--", "true"]);
-    command
 }
 
 #[test]

@@ -8,14 +8,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 
 use crate::common;
-use crate::fixture::{Files, text, without_ours};
-
-/// The command with `library` named on its command line, about to run `true`.
-fn with_library(library: &Path) -> assert_cmd::Command {
-    let mut command = without_ours(env!("CARGO_BIN_EXE_forkfix"));
-    command.args(["run", "--library"]).arg(library).args(["--", "true"]);
-    command
-}
+use crate::fixture::{Files, run_true_with, text, without_ours};
 
 #[test]
 fn it_is_found_in_each_place_of_an_installation() {
@@ -60,7 +53,7 @@ fn the_option_wins_over_the_variable_and_both_over_the_installation() {
 #[test]
 fn a_missing_one_is_refused() {
     let message = contains("the library '/nonexistent.so' does not exist");
-    with_library(Path::new("/nonexistent.so")).assert().code(125).stderr(message.clone());
+    run_true_with(Path::new("/nonexistent.so")).assert().code(125).stderr(message.clone());
     let mut command = crate::fixture::run("true");
     command.env("FORKFIX_LIBRARY", "/nonexistent.so").assert().code(125).stderr(message);
 }
@@ -84,11 +77,11 @@ fn a_path_that_the_preload_cannot_carry_is_refused() {
         let library = directory.join("libforkfix.so");
         std::fs::copy(common::library(), &library).expect("there is room");
         let message = contains(format!("has a {separator} in it")).and(contains("symbolic link"));
-        with_library(&library).assert().code(125).stderr(message);
+        run_true_with(&library).assert().code(125).stderr(message);
         // What the message suggests works.
         let link = files.path().join(separator);
         symlink(&library, &link).expect("it is ours");
-        with_library(&link).assert().success();
+        run_true_with(&link).assert().success();
     }
 }
 
@@ -100,7 +93,7 @@ fn one_that_cannot_be_read_is_refused() {
     std::fs::set_permissions(library, Permissions::from_mode(0o000)).expect("it is ours");
     let message = contains("libforkfix.so' cannot be read (Permission denied");
     command.args(["run", "--", "true"]).assert().code(125).stderr(message);
-    with_library(files.path())
+    run_true_with(files.path())
         .assert()
         .code(125)
         .stderr(contains("cannot be read (Is a directory"));
@@ -111,9 +104,9 @@ fn one_that_is_no_library_is_refused() {
     let files = Files::new();
     let message = contains("is not an ELF shared library");
     let text = files.file("text.so", 0o644, "not a library");
-    with_library(&text).assert().code(125).stderr(message.clone());
+    run_true_with(&text).assert().code(125).stderr(message.clone());
     let program = files.compile("program", "int main(void) { return 0; }", &["-no-pie"]);
-    with_library(&program).assert().code(125).stderr(message);
+    run_true_with(&program).assert().code(125).stderr(message);
 }
 
 #[test]
@@ -121,7 +114,7 @@ fn one_for_another_machine_is_refused() {
     let files = Files::new();
     let aarch64 = files.patched(common::library(), 18, &[183, 0]);
     let message = contains("is built for 64-bit aarch64, but this is x86_64");
-    with_library(&aarch64).assert().code(125).stderr(message);
+    run_true_with(&aarch64).assert().code(125).stderr(message);
     let small = files.patched(common::library(), 4, &[1]);
-    with_library(&small).assert().code(125).stderr(contains("is built for 32-bit x86_64"));
+    run_true_with(&small).assert().code(125).stderr(contains("is built for 32-bit x86_64"));
 }
