@@ -89,19 +89,17 @@ static void fork_in_handlers(void) {
     setitimer(ITIMER_REAL, &often, NULL);
 }
 
-// SIGALRM goes to the process; it must reach the main thread.
-static void *hammer_without_signals(void *argument) {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
-    return hammer_thread(argument);
-}
-
 static struct tally storm_in_handlers(bool with_threads) {
     struct hammering hammering = {.call = call_random};
     pthread_t threads[2];
+    // SIGALRM goes to the process; it must reach the main thread. The others are born with all
+    // signals blocked: one that blocked them itself could be interrupted before.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 0; with_threads && i < 2; i++)
-        start_thread(&threads[i], hammer_without_signals, &hammering);
+        start_thread(&threads[i], hammer_thread, &hammering);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     fork_in_handlers();
     if (with_threads) stop_hammering(&hammering, threads, 2);
     return total();
