@@ -1,13 +1,22 @@
-//! Compiles the few functions that must be C.
+//! Compiles the few functions that must be C, and names the library.
 
 #![expect(clippy::disallowed_macros, reason = "a build script talks to cargo on stdout")]
 
+use std::env;
+
 fn main() {
-    println!("cargo::rerun-if-changed=src/variadic.c");
-    cc::Build::new()
-        .file("src/variadic.c")
+    println!("cargo::rerun-if-changed=src");
+    let system = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    let mut build = cc::Build::new();
+    if system == "macos" {
+        // Programs find it by the path they were given; the build directory must not stay in the file.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libforkfix.dylib");
+        build.file("src/variadic_macos.c").flag("-fvisibility=hidden");
+    } else {
+        build.file("src/variadic_linux.c").flag("-D_GNU_SOURCE");
+    }
+    build
         .flag("-std=c11")
-        .flag("-D_GNU_SOURCE")
         // Cancellation and exceptions unwind through these frames.
         .flag("-fexceptions")
         .flag("-O2")

@@ -12,13 +12,17 @@
 //! The table is in memory of our own: allocators register while they initialise. It is consistent
 //! at every instant, so a child just frees the lock. The lock is never held while a handler runs.
 
-use core::ffi::{c_int, c_void};
-use core::ops::Range;
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_int, c_void};
+use core::fmt::Write;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use crate::lock::Lock;
-use crate::{fork, object, sys, table};
+#[cfg(target_os = "linux")]
+use crate::table;
+use crate::text::Text;
+use crate::{fork, object, sys};
 
 /// A fork handler. May unwind: C++ code is free to throw from it, into its own doom or not.
 pub(crate) type Handler = unsafe extern "C-unwind" fn();
@@ -49,6 +53,7 @@ struct Entry {
     handlers: [Option<Handler>; 3],
     /// Any address inside the object that registered; null for a program that is not
     /// position-independent.
+    #[cfg_attr(target_os = "macos", expect(dead_code, reason = "nobody says what is unloaded"))]
     dso: *const c_void,
     /// Registered while the allocator initialised itself.
     early: bool,
@@ -113,9 +118,46 @@ fn registered() -> Option<&'static mut Table> {
     unsafe { table.as_mut() }
 }
 
+/// Libraries whose child handlers are left out, as the user listed them: file names between commas.
+static SKIPPED: Names = Names(UnsafeCell::new(Text::new()));
+
+struct Names(UnsafeCell<Text<256>>);
+
+// SAFETY: written by the constructor alone, before the program's own code runs.
+unsafe impl Sync for Names {}
+
+/// The option `atfork_skip`; for the constructor. False if the list is too long.
+pub(crate) fn skip_libraries(names: &str) -> bool {
+    // SAFETY: only the constructor calls this, and nothing else holds a reference meanwhile.
+    let skipped = unsafe { &mut *SKIPPED.0.get() };
+    *skipped = Text::new();
+    skipped.write_str(names).is_ok()
+}
+
+/// Whether the code of `handler` is in a library that the user listed.
+fn is_skipped(handler: Handler) -> bool {
+    // SAFETY: not written any more; see `Names`.
+    let skipped = unsafe { &*SKIPPED.0.get() };
+    if skipped.as_bytes().is_empty() {
+        return false;
+    }
+    let path = object::path_at((handler as *const ()).cast()).map_or(&b""[..], CStr::to_bytes);
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let skip = skipped.as_bytes().split(|byte| *byte == b',').any(|entry| entry == name);
+    if skip {
+        log::info!(
+            "a fork handler of {} will not run in children",
+            core::str::from_utf8(name).unwrap_or("a library")
+        );
+    }
+    skip
+}
+
 /// Adds handlers. Returns 0, or `ENOMEM` as `pthread_atfork` does.
-pub(crate) fn register(handlers: [Option<Handler>; 3], dso: *const c_void) -> c_int {
+pub(crate) fn register(mut handlers: [Option<Handler>; 3], dso: *const c_void) -> c_int {
     fork::install();
+    let [_, _, child] = &mut handlers;
+    *child = child.filter(|child| !is_skipped(*child));
     let _held = LOCK.hold_masked();
     let Some(table) = table_with_room() else {
         return libc::ENOMEM;
@@ -154,6 +196,7 @@ fn table_with_room() -> Option<&'static mut Table> {
     Some(new)
 }
 
+#[cfg(target_os = "linux")]
 /// Removes the handlers of the object that `dso` belongs to. Null removes nothing: it stands for
 /// the end of the process.
 pub(crate) fn forget(dso: *const c_void) {
@@ -212,21 +255,11 @@ fn next(phase: Phase, tier: Tier, last: u64, bound: u64) -> Option<Entry> {
     }
 }
 
-/// Handlers of an allocator that is a library of its own are always the allocator's. If the program
-/// itself provides `malloc`, only those that it registered while its allocator initialised itself
-/// are; the rest is the application's, which may take locks that other threads hold at the gate.
-///
-/// The handlers' own addresses tell where they belong: gperftools registers through a weak
-/// `pthread_atfork`, which names no object.
 fn tier_of(entry: &Entry) -> Tier {
-    let is_in = |range: &Range<usize>| {
-        let handlers = entry.handlers.iter().flatten();
-        handlers.map(|handler| (*handler as *const ()).addr()).any(|at| range.contains(&at))
-    };
-    match object::provider_of_malloc() {
-        object::Provider::Library(range) if is_in(&range) => Tier::Allocator,
-        object::Provider::Program(range) if entry.early && is_in(&range) => Tier::Allocator,
-        _ => Tier::Application,
+    if object::is_allocators(&entry.handlers, entry.early) {
+        Tier::Allocator
+    } else {
+        Tier::Application
     }
 }
 
@@ -235,6 +268,7 @@ pub(crate) fn allocator_is_up() {
     ALLOCATOR_IS_UP.store(true, Ordering::Relaxed);
 }
 
+#[cfg(target_os = "linux")]
 /// The hook for `__register_atfork`, which `pthread_atfork` compiles to.
 pub(crate) unsafe fn register_hook(
     prepare: Option<Handler>,
@@ -245,8 +279,8 @@ pub(crate) unsafe fn register_hook(
     register([prepare, parent, child], dso)
 }
 
-/// The hook for `pthread_atfork`, which programs of before 2003 import, and gperftools as a weak
-/// symbol: nothing tells which object registers, so nothing is ever removed.
+/// The hook for `pthread_atfork`. On Linux programs of before 2003 import it, and gperftools as a weak
+/// symbol; on macOS everybody does. Nothing tells which object registers, so nothing is ever removed.
 pub(crate) unsafe fn pthread_atfork_hook(
     prepare: Option<Handler>,
     parent: Option<Handler>,
@@ -255,6 +289,7 @@ pub(crate) unsafe fn pthread_atfork_hook(
     register([prepare, parent, child], ptr::null())
 }
 
+#[cfg(target_os = "linux")]
 /// The hook for `__cxa_finalize`, which an object calls when it is unloaded.
 pub(crate) unsafe fn finalize_hook(dso: *mut c_void) {
     let next = table::next::__cxa_finalize.ensure();

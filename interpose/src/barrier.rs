@@ -6,15 +6,22 @@
 //! and more: the forker pays for both with `membarrier(2)`, which makes every running thread of
 //! the process execute a full barrier, and a reader only keeps the compiler from reordering
 //! ([`light`]). Kernels without it get the fenced variant: a real fence on both sides (see
-//! [`gate::FENCED`](crate::gate)).
+//! [`gate::FENCED`](crate::gate)). macOS has nothing like it, so there both sides always fence.
 
 use crate::sync::{Ordering, fence};
 
 /// The reader's side while the forker uses `membarrier(2)`: orders the compiler, not the CPU.
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 #[inline(always)]
 pub(crate) fn light() {
     core::sync::atomic::compiler_fence(Ordering::SeqCst);
+}
+
+/// The reader's side.
+#[cfg(all(target_os = "macos", not(loom)))]
+#[inline(always)]
+pub(crate) fn light() {
+    fence(Ordering::SeqCst);
 }
 
 /// loom has no membarrier: in the model both sides are fences, and the test takes either away.
@@ -26,7 +33,7 @@ pub(crate) fn light() {
 }
 
 /// The forker's side. `fenced` tells that the readers execute fences themselves.
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub(crate) fn heavy(fenced: bool) {
     fence(Ordering::SeqCst);
     if !fenced && !crate::sys::membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) {
@@ -38,6 +45,12 @@ pub(crate) fn heavy(fenced: bool) {
     }
 }
 
+/// The forker's side.
+#[cfg(all(target_os = "macos", not(loom)))]
+pub(crate) fn heavy(_fenced: bool) {
+    fence(Ordering::SeqCst);
+}
+
 /// The forker's side in the model.
 #[cfg(loom)]
 pub(crate) fn heavy(_fenced: bool) {
@@ -46,10 +59,23 @@ pub(crate) fn heavy(_fenced: bool) {
     }
 }
 
-/// Registers the process for [`heavy`]; false if the kernel lacks the command (before 4.14, or
-/// behind a filter). The registration outlives `fork`, and ends with `exec` (measured, 6.18).
-#[cfg(not(loom))]
-pub(crate) fn register() -> bool {
+/// Chooses the variant, at load, and returns its name. The kernel may lack the command (before 4.14, or
+/// behind a filter); the registration for it outlives `fork`, and ends with `exec` (measured, 6.18).
+#[cfg(all(target_os = "linux", not(loom)))]
+pub(crate) fn choose() -> &'static str {
+    let membarrier = !crate::options::fence() && register();
+    crate::gate::GATE.set(crate::gate::FENCED, !membarrier);
+    if membarrier { "membarrier" } else { "fence" }
+}
+
+/// The name of the only variant there is.
+#[cfg(all(target_os = "macos", not(loom)))]
+pub(crate) fn choose() -> &'static str {
+    "fence"
+}
+
+#[cfg(all(target_os = "linux", not(loom)))]
+fn register() -> bool {
     crate::sys::membarrier_commands() & libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED != 0
         && crate::sys::membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
 }

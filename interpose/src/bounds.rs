@@ -9,12 +9,29 @@ const NESTED_FORKS: usize = 3;
 pub(crate) struct ForkBounds {
     bounds: [AtomicU64; NESTED_FORKS],
     depth: AtomicU32,
+    /// 1 while forks run no handlers of the application.
+    silent: AtomicU32,
 }
 
 impl ForkBounds {
     /// No fork in progress.
     pub(crate) const fn new() -> Self {
-        Self { bounds: [const { AtomicU64::new(0) }; NESTED_FORKS], depth: AtomicU32::new(0) }
+        Self {
+            bounds: [const { AtomicU64::new(0) }; NESTED_FORKS],
+            depth: AtomicU32::new(0),
+            silent: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether the thread's forks run no handlers of the application.
+    pub(crate) fn are_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed) != 0
+    }
+
+    /// Says so.
+    #[cfg(target_os = "macos")]
+    pub(crate) fn silence(&self, on: bool) {
+        self.silent.store(on.into(), Ordering::Relaxed);
     }
 
     /// Begins a fork.

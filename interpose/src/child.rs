@@ -7,7 +7,6 @@ use core::sync::atomic::Ordering;
 
 use crate::family::Family;
 use crate::gate::{GATE, LINGERING, ORPHANS};
-use crate::hooks::environment;
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED};
 use crate::sync::AtomicU32;
 use crate::{atfork, forker, stats, sys};
@@ -23,21 +22,23 @@ static ORPHANED: AtomicU32 = AtomicU32::new(0);
 /// takes the registry's.
 pub(crate) fn free_locks() {
     atfork::unlock_in_child();
-    environment::unlock_in_child();
+    #[cfg(target_os = "linux")]
+    crate::hooks::environment::unlock_in_child();
 }
 
 /// Makes the child's world consistent: it has one thread, which holds the gate until it opens it.
 pub(crate) fn repair() {
-    // The only thread of a new process has its number.
-    let tid = sys::getpid();
-    PID.store(tid, Ordering::Relaxed);
+    PID.store(sys::getpid(), Ordering::Relaxed);
+    let tid = sys::gettid();
     let mut lost = 0;
     slot::keep_only(slot::mine(), tid, |vanished| {
         // The word alone does not tell: a thread that backs off from the closed gate shows its
         // family for a moment. Whoever was inside when the gate was drained has a mark.
         let family = Family::from_code(vanished.word.load(Ordering::Relaxed));
         let inside = vanished.mark.load(Ordering::Relaxed) & (GIVEN_UP | PASSED | FORKING) != 0;
-        if let (Some(family), true) = (family, inside) {
+        if let (Some(family), true) = (family, inside)
+            && !family.passes()
+        {
             lost |= family.bit();
         }
     });

@@ -2,14 +2,28 @@
 
 use libc::c_int;
 
+#[cfg(target_os = "linux")]
+use libc::__errno_location as location;
+#[cfg(target_os = "macos")]
+use libc::__error as location;
+
 unsafe extern "C" {
+    #[cfg(target_os = "linux")]
     fn __h_errno_location() -> *mut c_int;
+    /// One for all threads (netdb.h of macOS).
+    #[cfg(target_os = "macos")]
+    static mut h_errno: c_int;
+}
+
+#[cfg(target_os = "macos")]
+unsafe fn __h_errno_location() -> *mut c_int {
+    &raw mut h_errno
 }
 
 /// `errno` now.
 pub(crate) fn get() -> c_int {
     // SAFETY: libc returns a valid pointer into the calling thread's storage.
-    let place = unsafe { libc::__errno_location() };
+    let place = unsafe { location() };
     // SAFETY: as above; nothing else accesses it meanwhile.
     unsafe { *place }
 }
@@ -17,7 +31,7 @@ pub(crate) fn get() -> c_int {
 /// Sets `errno`.
 pub(crate) fn set(value: c_int) {
     // SAFETY: libc returns a valid pointer into the calling thread's storage.
-    let place = unsafe { libc::__errno_location() };
+    let place = unsafe { location() };
     // SAFETY: as above; nothing else accesses it meanwhile.
     unsafe { *place = value };
 }

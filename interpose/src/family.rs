@@ -31,10 +31,20 @@ pub(crate) enum Family {
     Names,
     /// Net groups (`nss/getnetgrent_r.c`).
     Netgroup,
+    /// The terminal's name and who is logged in.
+    Login,
+    /// `system`, which holds its lock while the command runs.
+    System,
+    /// `popen`'s list of children.
+    Popen,
+    /// `exit`, and the list of what it has to call.
+    Exit,
+    /// Streams: a lock each, held over reads and writes that may block, and that of their list.
+    Stdio,
 }
 
 impl Family {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 14] = [
         Self::TimeZone,
         Self::Environment,
         Self::Locale,
@@ -44,6 +54,11 @@ impl Family {
         Self::Hosts,
         Self::Names,
         Self::Netgroup,
+        Self::Login,
+        Self::System,
+        Self::Popen,
+        Self::Exit,
+        Self::Stdio,
     ];
 
     /// The family whose code a slot holds; `None` for 0 (outside) and for the forker's own code.
@@ -68,6 +83,11 @@ impl Family {
             Self::Hosts => "hosts",
             Self::Names => "names",
             Self::Netgroup => "netgroup",
+            Self::Login => "login",
+            Self::System => "system",
+            Self::Popen => "popen",
+            Self::Exit => "exit",
+            Self::Stdio => "stdio",
         }
     }
 
@@ -78,13 +98,26 @@ impl Family {
     /// one, unless the thread is running (see [`forker`](crate::forker)).
     pub(crate) fn budget_ns(self) -> u64 {
         match self {
-            Self::TimeZone | Self::Environment | Self::Locale | Self::Random => {
+            Self::TimeZone | Self::Environment | Self::Locale | Self::Random | Self::Login => {
                 options::bounded_ns()
             }
-            Self::Syslog | Self::Users | Self::Hosts | Self::Names | Self::Netgroup => {
-                options::blocking_ns()
-            }
+            Self::Syslog
+            | Self::Users
+            | Self::Hosts
+            | Self::Names
+            | Self::Netgroup
+            | Self::System
+            | Self::Popen
+            | Self::Exit => options::blocking_ns(),
+            Self::Stdio => options::stdio_ns(),
         }
+    }
+
+    /// Whether calls of this family are made in the child even if a thread was lost inside. It was most
+    /// likely waiting without the lock (for the process it started, for an exit handler), or holds the
+    /// lock of one stream, and an error for every other stream would do more harm.
+    pub(crate) const fn passes(self) -> bool {
+        matches!(self, Self::Popen | Self::Exit | Self::Stdio)
     }
 
     /// Whether a thread of this family that waits for a DNS server holds no lock, so that the

@@ -16,12 +16,13 @@
 //! ```
 //!
 //! `daemon` and `forkpty` call libc's fork from inside libc; they come through here too, because the
-//! triple is registered with libc. `vfork`, `_Fork` and a raw `clone` do not.
+//! triple is registered with libc. `vfork`, `_Fork` and a raw `clone` do not; but on macOS `vfork` does.
+//! There libSystem's own handlers run outside of ours: its prepare handlers after, its child handlers
+//! before (Libsystem `init.c`), which is why some of its state is [warmed up](crate::warmup) instead.
 
-use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use libc::pid_t;
+use libc::{c_int, pid_t};
 
 use crate::atfork::{self, Phase, Tier};
 use crate::forker::{self, Scope};
@@ -35,19 +36,31 @@ pub(crate) fn install() {
     if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::Relaxed) {
         return;
     }
-    // Without an object handle no `dlclose` and no `exit` removes it (nptl/register-atfork.c).
-    let register = table::next::__register_atfork.ensure();
-    // SAFETY: the handlers live as long as the process: a preloaded library is never unloaded.
-    let result = unsafe { register(Some(prepare), Some(parent), Some(child), ptr::null_mut()) };
-    if result != 0 {
+    if register_with_libc() != 0 {
         log::error!("libc has no memory for a fork handler; forks are not protected");
     }
 }
 
+#[cfg(target_os = "linux")]
+fn register_with_libc() -> c_int {
+    let register = table::next::__register_atfork.ensure();
+    // Without an object handle no `dlclose` and no `exit` removes it (nptl/register-atfork.c).
+    // SAFETY: the handlers live as long as the process: a preloaded library is never unloaded.
+    unsafe { register(Some(prepare), Some(parent), Some(child), core::ptr::null_mut()) }
+}
+
+#[cfg(target_os = "macos")]
+fn register_with_libc() -> c_int {
+    let register = table::next::pthread_atfork.ensure();
+    // SAFETY: the handlers live as long as the process: an inserted library is never unloaded.
+    unsafe { register(Some(prepare), Some(parent), Some(child)) }
+}
+
 unsafe extern "C-unwind" fn prepare() {
     child::adopt_if_foreign();
-    let bound = atfork::newest();
-    slot::mine().forks.push(bound);
+    let forks = &slot::mine().forks;
+    let bound = if forks.are_silent() { 0 } else { atfork::newest() };
+    forks.push(bound);
     object::find_provider();
     stats::FORKS.add();
     atfork::run(Phase::Prepare, Tier::Application, bound);
@@ -87,5 +100,18 @@ pub(crate) unsafe fn fork() -> pid_t {
     if pid < 0 {
         stats::FAILED.add();
     }
+    pid
+}
+
+/// The hook for `vfork` on macOS, where it is `fork` without the handlers of applications since macOS 12
+/// (Libc `sys/fork.c`), and so has the same need for the gate. Before, it shared the memory of the parent,
+/// which no hook could return from; `fork` may stand in for it everywhere.
+#[cfg(target_os = "macos")]
+pub(crate) unsafe fn vfork() -> pid_t {
+    let forks = &slot::mine().forks;
+    forks.silence(true);
+    // SAFETY: as in `fork`.
+    let pid = unsafe { fork() };
+    forks.silence(false);
     pid
 }

@@ -16,6 +16,7 @@ use crate::family::Family;
 use crate::gate::{CLOSED, FORKER, GATE, LINGERING};
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
 use crate::sync::{AtomicU32, fence};
+use crate::sys::Activity;
 use crate::{child, options, stats, sys};
 
 /// Looks at the ticket before the forker sleeps: about 10 µs, what a short critical section takes.
@@ -176,8 +177,7 @@ pub(crate) fn is_stuck() -> bool {
     if pid != child::pid() || (owner != 0 && !sys::thread_exists(pid, owner)) {
         return true;
     }
-    HELD.load(Ordering::Relaxed) == 1
-        && sys::thread_syscall(owner).is_some_and(|call| call.number == libc::SYS_futex)
+    HELD.load(Ordering::Relaxed) == 1 && sys::activity(owner) == Activity::LockWait
 }
 
 /// Notes that the thread of `slot`, which is the caller, goes through the closed gate.
@@ -287,7 +287,7 @@ fn survey(me: &Slot, scope: Scope, elapsed_ns: u64, most_ns: u64) -> Survey {
     let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
     for (slot, family) in readers(me, scope) {
         let mut budget = family.budget_ns().min(most_ns);
-        if elapsed_ns >= budget && makes_progress(me, scope, slot) {
+        if elapsed_ns >= budget && makes_progress(me, scope, slot, family) {
             budget = options::bounded_ns().min(most_ns);
         }
         if elapsed_ns >= budget {
@@ -302,14 +302,16 @@ fn survey(me: &Slot, scope: Scope, elapsed_ns: u64, most_ns: u64) -> Survey {
 
 /// Whether the thread of `slot` runs, or waits for a lock while another thread inside runs: a busy
 /// machine must not be taken for a call that waits for somebody outside of this process.
-fn makes_progress(me: &Slot, scope: Scope, slot: &Slot) -> bool {
-    let in_kernel = |slot: &Slot| sys::thread_syscall(slot.tid.load(Ordering::Relaxed));
-    match in_kernel(slot) {
-        None => true,
-        Some(call) if call.number == libc::SYS_futex => {
-            readers(me, scope).any(|(other, _)| in_kernel(other).is_none())
+fn makes_progress(me: &Slot, scope: Scope, slot: &Slot, family: Family) -> bool {
+    let activity = |slot: &Slot| sys::activity(slot.tid.load(Ordering::Relaxed));
+    match activity(slot) {
+        Activity::Running => true,
+        // Where lock waits cannot be told from others, a stream that waits for input looks like one.
+        Activity::LockWait if family.passes() => false,
+        Activity::LockWait => {
+            readers(me, scope).any(|(other, _)| activity(other) == Activity::Running)
         }
-        Some(_) => false,
+        Activity::Blocked => false,
     }
 }
 
@@ -325,10 +327,15 @@ fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
     }
     stats::GAVE_UP.add();
     log::warn!(
-        "thread {} did not leave a {} call within {} ms; the child will answer such calls with an error",
+        "thread {} did not leave a {} call within {} ms; {}",
         slot.tid.load(Ordering::Relaxed),
         family.name(),
-        elapsed_ns / 1_000_000
+        elapsed_ns / 1_000_000,
+        if family.passes() {
+            "a child that needs the same lock may hang"
+        } else {
+            "the child will answer such calls with an error"
+        }
     );
 }
 
@@ -347,8 +354,7 @@ fn excuse(me: &Slot, scope: Scope) {
 }
 
 fn is_in_lock_free_wait(slot: &Slot) -> bool {
-    sys::thread_syscall(slot.tid.load(Ordering::Relaxed))
-        .is_some_and(|call| sys::waits_for_dns(&call))
+    sys::waits_for_dns(slot.tid.load(Ordering::Relaxed))
 }
 
 /// Looks again at the threads that were waived, right before the fork goes on. True if one has

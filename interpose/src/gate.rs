@@ -31,7 +31,7 @@ pub(crate) const CLOSED: u32 = 1;
 /// Readers fence themselves, because the forker has no `membarrier(2)`. Also the state before the
 /// constructor ran, when that is not known yet.
 pub(crate) const FENCED: u32 = 1 << 1;
-/// The next definitions have not all been looked up yet (see `real`).
+/// The next definitions have not all been looked up yet (see `next`).
 #[cfg(not(loom))]
 pub(crate) const UNRESOLVED: u32 = 1 << 2;
 /// In a child: some family lost a thread that could not be drained.
@@ -55,8 +55,11 @@ pub(crate) struct Gate {
 /// The process's gate.
 #[cfg(not(loom))]
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
-pub(crate) static GATE: Gate =
-    Gate { flags: AtomicU32::new(FENCED | UNRESOLVED), wakeups: AtomicU32::new(0) };
+pub(crate) static GATE: Gate = Gate { flags: AtomicU32::new(AT_FIRST), wakeups: AtomicU32::new(0) };
+
+/// What the constructor still has to find out. On macOS there is nothing.
+#[cfg(not(loom))]
+const AT_FIRST: u32 = if cfg!(target_os = "linux") { FENCED | UNRESOLVED } else { 0 };
 
 impl Gate {
     /// An open gate with no flag set.
@@ -146,6 +149,7 @@ impl Gate {
     }
 
     /// Makes readers fence themselves from now on.
+    #[cfg(target_os = "linux")]
     pub(crate) fn require_fences(&self) {
         self.set(FENCED, true);
     }

@@ -19,6 +19,7 @@
 //! | `child` | the only code that runs in the child before `fork` returns |
 //! | `spawn`, `preload` | the environment that new programs get |
 //! | `hooks` | bodies of hooks that do more than pass the gate |
+//! | `warmup` | macOS: what is initialised at load, so that no child need do it |
 //! | `options`, `logger`, `stats`, `text` | what the user asked for, and what the user is told |
 //! | `sys` | system calls, and all that differs by operating system |
 //!
@@ -31,7 +32,7 @@ mod gate;
 mod gate_model;
 mod sync;
 
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 mod annex;
 #[cfg(not(loom))]
 mod atfork;
@@ -39,6 +40,8 @@ mod atfork;
 mod bounds;
 #[cfg(not(loom))]
 mod child;
+#[cfg(not(loom))]
+mod environ;
 #[cfg(not(loom))]
 mod errno;
 #[cfg(not(loom))]
@@ -85,3 +88,5 @@ mod text;
 mod threads;
 #[cfg(not(loom))]
 mod tls;
+#[cfg(all(target_os = "macos", not(loom)))]
+mod warmup;

@@ -6,11 +6,13 @@
 use core::ffi::CStr;
 use core::fmt::Write;
 
-use crate::gate::{FENCED, GATE};
-use crate::hooks::plain;
 use crate::options::{self, Request};
 use crate::text::Text;
-use crate::{atfork, barrier, child, errno, fork, logger, next, object, preload, sys, threads};
+#[cfg(target_os = "linux")]
+use crate::threads;
+#[cfg(target_os = "macos")]
+use crate::warmup;
+use crate::{atfork, barrier, child, errno, fork, logger, next, object, preload, stats, sys};
 
 #[cfg_attr(not(test), ctor::ctor(unsafe, naked))]
 #[cfg_attr(test, expect(dead_code, reason = "the test process stays as it is"))]
@@ -19,10 +21,9 @@ extern "C" fn load() {
     logger::install();
     let (request, problem) = read_options();
     child::pid();
-    let membarrier = !options::fence() && barrier::register();
-    GATE.set(FENCED, !membarrier);
+    let barrier = barrier::choose();
     if let Some(fd) = variable(c"FORKFIX_HANDSHAKE") {
-        answer(fd, &request, problem.as_str(), membarrier);
+        answer(fd, &request, problem.as_str(), barrier);
     }
     if request == Request::Help {
         help(libc::STDERR_FILENO);
@@ -31,12 +32,25 @@ extern "C" fn load() {
         complain(problem.as_str());
     }
     next::resolve_all();
-    threads::find_flag();
-    plain::find_tables();
+    find_what_the_system_has();
     find_allocator();
     fork::install();
-    preload::remember(variable(c"LD_PRELOAD"));
+    stats::print_at_exit();
+    preload::remember(variable(preload::VARIABLE));
+    #[cfg(target_os = "macos")]
+    warmup::run();
     errno::set(errno_before);
+}
+
+#[cfg(target_os = "linux")]
+fn find_what_the_system_has() {
+    threads::find_flag();
+    crate::hooks::plain::find_tables();
+}
+
+#[cfg(target_os = "macos")]
+fn find_what_the_system_has() {
+    sys::find_waits();
 }
 
 /// Applies the variables; the text is the sentence about a problem, empty if there is none.
@@ -75,7 +89,7 @@ fn find_allocator() {
 
 /// The handshake with the command: says on the descriptor in `fd` whether the library is fit, and
 /// ends the process, which was started for nothing else.
-fn answer(fd: &CStr, request: &Request, problem: &str, membarrier: bool) -> ! {
+fn answer(fd: &CStr, request: &Request, problem: &str, barrier: &str) -> ! {
     let fd = fd.to_str().ok().and_then(|fd| fd.parse().ok()).unwrap_or(libc::STDERR_FILENO);
     let mut line = Text::<512>::new();
     let _ = write!(line, "forkfix {} ", env!("CARGO_PKG_VERSION"));
@@ -84,7 +98,7 @@ fn answer(fd: &CStr, request: &Request, problem: &str, membarrier: bool) -> ! {
     } else if *request == Request::Help {
         write!(line, "help")
     } else {
-        write!(line, "ok barrier={}", if membarrier { "membarrier" } else { "fence" })
+        write!(line, "ok barrier={barrier}")
     };
     line.end_line();
     sys::write(fd, line.as_bytes());

@@ -8,11 +8,17 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use log::LevelFilter;
 
+use crate::atfork;
+#[cfg(target_os = "macos")]
+use crate::warmup;
+
 static STATS: AtomicBool = AtomicBool::new(false);
 static FOLLOW: AtomicBool = AtomicBool::new(true);
+#[cfg(target_os = "linux")]
 static FENCE: AtomicBool = AtomicBool::new(false);
 static BOUNDED_MS: AtomicU32 = AtomicU32::new(1000);
 static BLOCKING_MS: AtomicU32 = AtomicU32::new(100);
+static STDIO_MS: AtomicU32 = AtomicU32::new(10);
 static OFF: AtomicBool = AtomicBool::new(false);
 
 /// The longest budget that makes sense: a fork that takes a minute counts as hung.
@@ -42,9 +48,10 @@ const OPTIONS: &[Opt] = &[
     Opt {
         key: "follow",
         takes: "0 or 1",
-        about: "programs started with an environment that lacks LD_PRELOAD get it back (default 1)",
+        about: "programs started with an environment that lacks this library get it back (default 1)",
         set: |value| switch(&FOLLOW, value),
     },
+    #[cfg(target_os = "linux")]
     Opt {
         key: "barrier",
         takes: "auto or fence",
@@ -65,6 +72,26 @@ const OPTIONS: &[Opt] = &[
         takes: "a number of milliseconds from 0 to 60000",
         about: "how long a fork waits for calls that may wait for another process (default 100)",
         set: |value| number(&BLOCKING_MS, value),
+    },
+    Opt {
+        key: "atfork_skip",
+        takes: "file names of libraries, with commas between them",
+        about: "fork handlers whose code is in it do not run in the child (default none)",
+        set: atfork::skip_libraries,
+    },
+    #[cfg(target_os = "macos")]
+    Opt {
+        key: "stdio_ms",
+        takes: "a number of milliseconds from 0 to 60000",
+        about: "how long a fork waits for calls that use a stream (default 10)",
+        set: |value| number(&STDIO_MS, value),
+    },
+    #[cfg(target_os = "macos")]
+    Opt {
+        key: "warmup",
+        takes: warmup::TAKES,
+        about: "what is initialised at load, so that no child need do it (default default)",
+        set: warmup::choose,
     },
 ];
 
@@ -179,6 +206,7 @@ pub(crate) fn follow() -> bool {
 }
 
 /// Whether `membarrier(2)` must not be used.
+#[cfg(target_os = "linux")]
 pub(crate) fn fence() -> bool {
     FENCE.load(Ordering::Relaxed)
 }
@@ -191,6 +219,11 @@ pub(crate) fn bounded_ns() -> u64 {
 /// Budget of families that may wait for another process or machine, in nanoseconds.
 pub(crate) fn blocking_ns() -> u64 {
     u64::from(BLOCKING_MS.load(Ordering::Relaxed)) * 1_000_000
+}
+
+/// Budget of calls that use a stream, in nanoseconds.
+pub(crate) fn stdio_ns() -> u64 {
+    u64::from(STDIO_MS.load(Ordering::Relaxed)) * 1_000_000
 }
 
 #[cfg(test)]

@@ -91,6 +91,19 @@ impl Drop for Inside {
     }
 }
 
+#[cfg(target_os = "macos")]
+impl Inside {
+    /// Leaves the end of the call to [`resume`](Self::resume): for code in C.
+    pub(crate) fn suspend(self) -> u32 {
+        ManuallyDrop::new(self).before
+    }
+
+    /// The calling thread's innermost call, which was suspended.
+    pub(crate) fn resume(before: u32) -> Self {
+        Self { slot: slot::mine(), before }
+    }
+}
+
 /// Enters a call of `family`, waiting while the gate is closed.
 #[cold]
 #[inline(never)]

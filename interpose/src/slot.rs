@@ -12,6 +12,7 @@ use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::AtomicPtr;
 
+#[cfg(target_os = "linux")]
 use crate::annex::Annex;
 use crate::bounds::ForkBounds;
 use crate::sync::{AtomicU32, Ordering};
@@ -41,6 +42,7 @@ pub(crate) struct Slot {
     /// Where the thread's forks in progress stand in the registry of handlers.
     pub(crate) forks: ForkBounds,
     /// Buffers that only some threads need; kept when the record passes to another thread.
+    #[cfg(target_os = "linux")]
     annex: AtomicPtr<Annex>,
 }
 
@@ -64,9 +66,6 @@ static LOWEST_FREE: AtomicU32 = AtomicU32::new(0);
 /// Stands in where the kernel has no memory for another record. Its threads are not waited for.
 static UNTRACKED: Slot = Slot::new();
 
-/// The pthread key whose destructor gives a record back, plus one; 0 before it was made.
-static KEY: AtomicU32 = AtomicU32::new(0);
-
 impl Slot {
     const fn new() -> Self {
         Self {
@@ -75,12 +74,14 @@ impl Slot {
             tid: AtomicU32::new(0),
             index: AtomicU32::new(0),
             forks: ForkBounds::new(),
+            #[cfg(target_os = "linux")]
             annex: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
     /// The thread's buffers, made on first use; `None` if there is no memory. Only for the thread
     /// that owns the record.
+    #[cfg(target_os = "linux")]
     pub(crate) fn annex(&self) -> Option<&Annex> {
         let mut annex = self.annex.load(Ordering::Acquire);
         if annex.is_null() {
@@ -175,6 +176,11 @@ pub(crate) fn mine() -> &'static Slot {
 #[cold]
 #[inline(never)]
 pub(crate) fn register() -> &'static Slot {
+    // Without a key (the program has used up all) records come back when the slab would have to grow.
+    let key = tls::key(give_back);
+    if key.is_none() && tls::NEEDS_KEY {
+        return &UNTRACKED;
+    }
     // A signal handler that interrupts this may register first; its record is then the one that
     // stays, and this one goes back.
     let Some(slot) = take_free() else {
@@ -189,7 +195,7 @@ pub(crate) fn register() -> &'static Slot {
         return unsafe { &*earlier };
     }
     tls::set_slot(slot);
-    if let Some(key) = key() {
+    if let Some(key) = key {
         // SAFETY: the key exists; the value is only ever handed to `give_back`.
         unsafe { libc::pthread_setspecific(key, ptr::from_ref(slot).cast()) };
     }
@@ -211,28 +217,6 @@ fn take_free() -> Option<&'static Slot> {
             return Some(slot);
         }
         index += 1;
-    }
-}
-
-/// The pthread key, made on first use; `None` if the program has used up all keys, in which case
-/// records come back when the slab would have to grow.
-fn key() -> Option<libc::pthread_key_t> {
-    let made = KEY.load(Ordering::Acquire);
-    if made != 0 {
-        return Some(made - 1);
-    }
-    let mut key = 0;
-    // SAFETY: `key` is a valid place; the destructor has the right signature and never unwinds.
-    if unsafe { libc::pthread_key_create(&raw mut key, Some(give_back)) } != 0 {
-        return None;
-    }
-    match KEY.compare_exchange(0, key + 1, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => Some(key),
-        Err(first) => {
-            // SAFETY: just made, known to nobody else.
-            unsafe { libc::pthread_key_delete(key) };
-            Some(first - 1)
-        }
     }
 }
 

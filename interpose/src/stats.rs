@@ -130,14 +130,26 @@ pub(crate) fn reset() {
     }
 }
 
-/// Runs when the process ends by `exit`.
-#[cfg(not(test))]
+/// Has the line printed when the process ends by `exit`; for the constructor. On Linux the loader does
+/// it without being asked.
+pub(crate) fn print_at_exit() {
+    #[cfg(target_os = "macos")]
+    // SAFETY: a function of this library, which stays loaded as long as the process.
+    unsafe {
+        libc::atexit(print);
+    }
+}
+
+#[cfg(all(target_os = "linux", not(test)))]
 #[used]
 #[unsafe(link_section = ".fini_array")]
 static AT_EXIT: extern "C" fn() = print;
 
 /// Prints the line if it was asked for and this process forked.
-#[cfg_attr(test, expect(dead_code, reason = "registered in the real library only"))]
+#[cfg_attr(
+    all(target_os = "linux", test),
+    expect(dead_code, reason = "registered in the real library only")
+)]
 extern "C" fn print() {
     if !options::stats() || FORKS.get() + ANSWERS.get() == 0 {
         return;

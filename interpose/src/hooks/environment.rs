@@ -17,19 +17,13 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use libc::{EINVAL, ENOMEM};
 
+use crate::environ::{self, current, is_current};
 use crate::family::Family;
 use crate::lock::Lock;
 use crate::table::next;
 use crate::{errno, options, reader};
 
-/// An environment's array, ended by a null pointer.
-pub(crate) type Strs = *const *const c_char;
-
 type Entries = *mut *const c_char;
-
-unsafe extern "C" {
-    static mut environ: Strs;
-}
 
 /// Held while the environment changes. A fork finds it free: its holders are inside the gate.
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
@@ -50,17 +44,6 @@ struct Interned {
     next: *mut Self,
     /// Without the zero byte.
     len: usize,
-}
-
-/// Where the environment is now.
-pub(crate) fn current() -> Strs {
-    // SAFETY: libc's variable; a pointer is loaded at once.
-    unsafe { environ }
-}
-
-/// Whether `env` is the environment, and not an array of the caller's own making.
-pub(crate) fn is_current(env: Strs) -> bool {
-    !env.is_null() && ptr::eq(env, current())
 }
 
 /// In a forked child: the lock is free even if a thread was given up on while it held it.
@@ -234,7 +217,7 @@ fn array_for(count: usize) -> Option<Entries> {
 }
 
 fn publish(array: Entries) {
-    let place = (&raw mut environ).cast::<*mut *const c_char>();
+    let place = environ::place().cast::<*mut *const c_char>();
     // SAFETY: libc's variable, aligned; others load it at any time.
     unsafe { AtomicPtr::from_ptr(place) }.store(array, Ordering::Release);
 }

@@ -1,6 +1,12 @@
 //! Bodies of hooks that do more than pass the gate.
 
+#[cfg(target_os = "linux")]
 pub(crate) mod environment;
+#[cfg(target_os = "linux")]
 pub(crate) mod lookup;
+#[cfg(target_os = "macos")]
+pub(crate) mod macos;
+#[cfg(target_os = "linux")]
 pub(crate) mod names;
+#[cfg(target_os = "linux")]
 pub(crate) mod plain;

@@ -5,6 +5,8 @@ use core::sync::atomic::AtomicU32;
 
 use libc::{c_int, c_long, c_void};
 
+use super::Wait;
+
 /// A signal set as the kernel sees it: bit `n - 1` stands for signal `n`.
 pub(crate) type SignalSet = u64;
 
@@ -80,15 +82,6 @@ macro_rules! sys {
     };
     (@six [$a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr,]) => { [$a, $b, $c, $d, $e, $f] };
     (@six [$($done:expr,)*]) => { sys!(@six [$($done,)* 0,]) };
-}
-
-/// How a futex wait ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wait {
-    /// Woken, interrupted, or the word no longer had the expected value: look again.
-    Look,
-    /// The time-out passed.
-    TimedOut,
 }
 
 /// Sleeps while `word` has the value `expected`, for `timeout_ns` nanoseconds at the most.

@@ -1,15 +1,40 @@
 //! Everything that differs by operating system, behind one set of names.
 //!
-//! The rest of the crate calls the kernel only through here: the functions make raw system calls,
-//! so they keep `errno`, are not cancellation points, cannot be interposed by another library, and
-//! may run in signal handlers and in a forked child.
+//! The rest of the crate calls the kernel only through here: the functions keep `errno`, are not
+//! cancellation points, and may run in signal handlers and in a forked child. On Linux they make raw
+//! system calls; macOS promises only the functions of libSystem, so there they call those.
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
 #[cfg(target_os = "linux")]
 mod observe;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
+#[cfg(target_os = "macos")]
+pub(crate) use macos::*;
 #[cfg(target_os = "linux")]
 pub(crate) use observe::*;
+
+/// How a wait for a changed word ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    /// Woken, interrupted, or the word no longer had the expected value: look again.
+    Look,
+    /// The time-out passed.
+    TimedOut,
+}
+
+/// What another thread of this process is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Activity {
+    /// It runs, or nobody can tell: the caller must assume the worst.
+    Running,
+    /// It waits for a lock, or for something that cannot be told from one.
+    LockWait,
+    /// It waits for something else.
+    #[cfg_attr(target_os = "macos", expect(dead_code, reason = "what it waits for cannot be told"))]
+    Blocked,
+}

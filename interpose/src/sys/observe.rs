@@ -4,23 +4,32 @@ use core::fmt::Write;
 
 use libc::c_int;
 
-use super::{close, open_read, peek, peer, read};
+use super::{Activity, close, open_read, peek, peer, read};
 use crate::text::Text;
 
 /// A system call that a thread sits in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct InSyscall {
+struct InSyscall {
     /// Its number, as in `libc::SYS_*`.
-    pub(crate) number: i64,
+    number: i64,
     /// Its first two arguments.
-    pub(crate) args: [usize; 2],
+    args: [usize; 2],
+}
+
+/// What thread `tid` of this process is doing.
+pub(crate) fn activity(tid: u32) -> Activity {
+    match thread_syscall(tid) {
+        None => Activity::Running,
+        Some(call) if call.number == libc::SYS_futex => Activity::LockWait,
+        Some(_) => Activity::Blocked,
+    }
 }
 
 /// The system call that thread `tid` of this process sleeps in.
 ///
 /// `None` if the thread is running, gone, or `/proc` cannot be read (not mounted, fd limit): the
 /// caller must then assume the worst. Format: proc(5), `/proc/pid/syscall`.
-pub(crate) fn thread_syscall(tid: u32) -> Option<InSyscall> {
+fn thread_syscall(tid: u32) -> Option<InSyscall> {
     let mut path = Text::<48>::new();
     write!(path, "/proc/self/task/{tid}/syscall\0").ok()?;
     let path = core::ffi::CStr::from_bytes_until_nul(path.as_bytes()).ok()?;
@@ -38,9 +47,12 @@ fn parse(line: &[u8]) -> Option<InSyscall> {
     Some(InSyscall { number, args: [hex()?, hex()?] })
 }
 
-/// Whether `call` waits for the answer of a DNS server: a `poll` whose first descriptor is
+/// Whether thread `tid` waits for the answer of a DNS server: in a `poll` whose first descriptor is
 /// connected to port 53. glibc's stub resolver holds no lock then (`resolv/res_send.c`).
-pub(crate) fn waits_for_dns(call: &InSyscall) -> bool {
+pub(crate) fn waits_for_dns(tid: u32) -> bool {
+    let Some(call) = thread_syscall(tid) else {
+        return false;
+    };
     #[cfg(target_arch = "x86_64")]
     let polls = call.number == libc::SYS_poll || call.number == libc::SYS_ppoll;
     #[cfg(not(target_arch = "x86_64"))]

@@ -1,14 +1,4 @@
-//! The hook table: every interposed symbol, one line each, by family.
-//!
-//! - `gated!` rows pass the gate and call the next definition. Behind `=` stands the answer that a
-//!   forked child gets if a thread of the family was lost inside.
-//! - `redirected!` rows go through the `_r` twin that they name (see [`lookup`](crate::hooks::lookup)).
-//! - `routed!` rows have a body of their own.
-//! - `variadic!` rows jump to the C shim that they name (`variadic.c`).
-//!
-//! A row marked `libc` is checked at compile time against the signature in the `libc` crate; one
-//! marked `bare` stands for a function that crate lacks. A version behind the body is the one to
-//! call, where libc has more than one.
+//! The rows for glibc.
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use core::ptr::null_mut;

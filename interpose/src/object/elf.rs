@@ -1,12 +1,15 @@
-//! Which loaded object provides `malloc`.
+//! Linux: the program headers tell which object provides `malloc`.
 
-use core::ffi::{CStr, c_int, c_void};
+use core::ffi::{c_int, c_void};
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::describe;
+use crate::atfork::Handler;
+
 /// Who provides the process's `malloc`, with the addresses it occupies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Provider {
+enum Provider {
     /// A shared library that is neither libc nor the program.
     Library(Range<usize>),
     /// The program itself.
@@ -24,8 +27,27 @@ static KIND: AtomicUsize = AtomicUsize::new(UNKNOWN);
 static START: AtomicUsize = AtomicUsize::new(0);
 static END: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether these fork handlers are the allocator's. Those of one that is a library of its own always are.
+/// If the program itself provides `malloc`, only those are that it registered `early`, while its allocator
+/// initialised itself; the rest is the application's, which may take locks that other threads hold at the
+/// gate.
+///
+/// The handlers' own addresses tell where they belong: gperftools registers through a weak
+/// `pthread_atfork`, which names no object.
+pub(crate) fn is_allocators(handlers: &[Option<Handler>], early: bool) -> bool {
+    let is_in = |range: Range<usize>| {
+        let handlers = handlers.iter().flatten();
+        handlers.map(|handler| (*handler as *const ()).addr()).any(|at| range.contains(&at))
+    };
+    match provider_of_malloc() {
+        Provider::Library(range) => is_in(range),
+        Provider::Program(range) => early && is_in(range),
+        Provider::Libc => false,
+    }
+}
+
 /// Who provides `malloc`, as far as [`find_provider`] has found out.
-pub(crate) fn provider_of_malloc() -> Provider {
+fn provider_of_malloc() -> Provider {
     let range = || START.load(Ordering::Relaxed)..END.load(Ordering::Relaxed);
     match KIND.load(Ordering::Acquire) {
         LIBRARY => Provider::Library(range()),
@@ -79,20 +101,8 @@ fn address_of_malloc() -> Option<usize> {
 }
 
 fn is_defined_at(address: usize) -> bool {
-    describe(address).is_some_and(|info| info.dli_saddr.addr() == address)
-}
-
-/// What the loader knows about `address`.
-fn describe(address: usize) -> Option<libc::Dl_info> {
-    let mut info = libc::Dl_info {
-        dli_fname: core::ptr::null(),
-        dli_fbase: core::ptr::null_mut(),
-        dli_sname: core::ptr::null(),
-        dli_saddr: core::ptr::null_mut(),
-    };
-    // SAFETY: `dladdr` takes any address; `info` is a valid place.
-    let known = unsafe { libc::dladdr(core::ptr::without_provenance(address), &raw mut info) };
-    (known != 0).then_some(info)
+    describe(core::ptr::without_provenance(address))
+        .is_some_and(|info| info.dli_saddr.addr() == address)
 }
 
 fn address_in_libc() -> usize {
@@ -125,14 +135,4 @@ unsafe extern "C" fn visit(
     let end = loads().map(|header| range(header).end).max().unwrap_or(0);
     search.found = Some((position, start..end));
     1
-}
-
-/// The path by which the loader knows this library, if it lives as long as the process.
-pub(crate) fn own_path() -> Option<&'static CStr> {
-    let info = describe((own_path as *const ()).addr())?;
-    if info.dli_fname.is_null() {
-        return None;
-    }
-    // SAFETY: the loader's string for an object that is never unloaded: a preloaded one.
-    Some(unsafe { CStr::from_ptr(info.dli_fname) })
 }

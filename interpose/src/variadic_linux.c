@@ -1,4 +1,4 @@
-/* Variadic functions of libc in terms of their fixed-argument forms.
+/* Variadic functions of glibc in terms of their fixed-argument forms.
  *
  * Rust 1.95 cannot define C-variadic functions. Each of these is reached by a jump from the exported
  * symbol of the real name, so the arguments are the caller's. They call the hooks through the dynamic
@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#include "collect.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -28,25 +30,6 @@ void forkfix_syslog_chk(int priority, int flag, const char *format, ...)
     __vsyslog_chk(priority, flag, format, args);
     va_end(args);
 }
-
-/* The arguments up to the null pointer that ends them, which is counted too. */
-static size_t count(va_list args)
-{
-    size_t n = 1;
-    va_list rest;
-    va_copy(rest, args);
-    while (va_arg(rest, char *) != NULL)
-        n++;
-    va_end(rest);
-    return n;
-}
-
-/* exec*l* with `first` as argv[0]: fills `argv` and leaves `args` behind the null pointer. */
-#define COLLECT(argv, first, args)                       \
-    char *argv[1 + ((first) == NULL ? 0 : count(args))]; \
-    argv[0] = (char *)(first);                           \
-    for (size_t i = 0; argv[i] != NULL; i++)             \
-        argv[i + 1] = va_arg(args, char *)
 
 int forkfix_execl(const char *path, const char *first, ...)
 {

@@ -1,4 +1,4 @@
-//! The next definitions: what an interposed symbol would have been without us.
+//! Linux: looked up with `dlsym`.
 //!
 //! All of them are looked up at once, by the constructor or by the first gated call before it (the
 //! gate's [`UNRESOLVED`] flag leads there), so that the fast path loads a pointer without testing it

@@ -1,12 +1,9 @@
-//! One pointer of thread-local storage, in the initial-exec model.
+//! Linux: one pointer of thread-local storage, in the initial-exec model.
 //!
 //! `thread_local!` in a shared library calls `__tls_get_addr`, which costs 2 ns, may allocate and
 //! may take a lock of the loader on the first touch. A preloaded library is always part of the
 //! initial set, so its TLS block has a fixed distance to the thread pointer, and a load through the
 //! GOT is all it takes. Stable Rust has no way to ask for that model but assembly.
-//!
-//! Zero until the thread has a slot (see [`slot`](crate::slot)); works before any constructor, in
-//! signal handlers, and in a forked child.
 
 use core::arch::{asm, global_asm};
 use core::ptr;

@@ -1,0 +1,11 @@
+//! The next definitions: what an interposed symbol would have been without us.
+
+#[cfg(target_os = "macos")]
+mod imported;
+#[cfg(target_os = "linux")]
+mod looked_up;
+
+#[cfg(target_os = "macos")]
+pub(crate) use imported::*;
+#[cfg(target_os = "linux")]
+pub(crate) use looked_up::*;

@@ -1,0 +1,111 @@
+//! Linux: a hook is exported under the symbol's name, and comes before libc in the search order.
+
+/// An optional expression.
+macro_rules! option {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
+}
+
+/// The next definitions of a group of rows.
+macro_rules! next_definitions {
+    ($module:ident: $($name:ident [] ($($ty:ty),*) -> $ret:ty $(, $version:literal)?;)*) => {
+        #[allow(non_upper_case_globals, reason = "they are called what the symbols are called")]
+        pub(crate) mod $module {
+            use super::*;
+            use crate::next::{Definition, Next};
+
+            $(
+                pub(crate) static $name: Next<unsafe extern "C-unwind" fn($($ty),*) -> $ret> =
+                    Next::new(concat!(stringify!($name), "\0"), $crate::rows::option!($($version)?));
+            )*
+
+            pub(super) static ALL: &[&Definition] = &[$(&$name.definition),*];
+        }
+    };
+}
+
+/// One exported function.
+macro_rules! export {
+    ($name:ident [] ($($arg:ident: $ty:ty),*) -> $ret:ty, $body:block) => {
+        #[cfg_attr(not(test), unsafe(no_mangle))]
+        #[cfg_attr(test, allow(dead_code, reason = "not exported in tests, though some call others"))]
+        #[allow(unused_unsafe, reason = "some answers are safe expressions, some are not")]
+        unsafe extern "C-unwind" fn $name($($arg: $ty),*) -> $ret $body
+    };
+}
+
+macro_rules! redirected {
+    ($($family:ident, $fill:ident {
+        $($check:ident $name:ident($($arg:ident: $ty:ty),*) -> $entry:ident via $twin:ident;)*
+    })*) => {
+        $crate::rows::next_definitions! {
+            redirected_next: $($($name [] ($($ty),*) -> *mut $entry;)*)*
+        }
+        /// One store for each redirected look-up.
+        #[allow(non_camel_case_types, reason = "they are called what the symbols are called")]
+        #[derive(Clone, Copy)]
+        enum Store {
+            $($($name,)*)*
+            Count,
+        }
+        const _: () = assert!(Store::Count as usize <= $crate::annex::STORES);
+        $($(
+            $crate::rows::check!($check $name, unsafe extern "C" fn($($ty),*) -> *mut $entry);
+            $crate::rows::export!($name [] ($($arg: $ty),*) -> *mut $entry, {
+                let Ok(_inside) = $crate::reader::enter($crate::family::Family::$family) else {
+                    return $crate::rows::redirected!(@answer $fill);
+                };
+                if $crate::options::off() {
+                    let next = redirected_next::$name.get();
+                    // SAFETY: the caller's arguments, passed on.
+                    return unsafe { next($($arg),*) };
+                }
+                let twin = gated_next::$twin.get();
+                $crate::rows::redirected!(@fill $fill, Store::$name as usize, twin, $($arg),*)
+            });
+        )*)*
+    };
+    (@answer fill) => { $crate::errno::with(libc::EIO, core::ptr::null_mut()) };
+    (@answer fill_resolved) => { $crate::errno::try_again(core::ptr::null_mut()) };
+    (@fill fill, $store:expr, $twin:ident, $($arg:ident),*) => {
+        $crate::hooks::lookup::fill($store, |(to, buffer, size, found)| {
+            // SAFETY: the caller's arguments, and a place as the `_r` function wants it.
+            unsafe { $twin($($arg,)* to, buffer, size, found) }
+        })
+    };
+    (@fill fill_resolved, $store:expr, $twin:ident, $($arg:ident),*) => {
+        $crate::hooks::lookup::fill_resolved($store, |(to, buffer, size, found), error| {
+            // SAFETY: the caller's arguments, and a place as the `_r` function wants it.
+            unsafe { $twin($($arg,)* to, buffer, size, found, error) }
+        })
+    };
+}
+
+/// Defining C-variadic functions is not stable in Rust 1.95; jumping to one written in C leaves all
+/// argument registers as they are.
+macro_rules! variadic {
+    ($($name:ident => $shim:ident;)*) => {
+        #[cfg(not(test))]
+        mod shims {
+            unsafe extern "C-unwind" {
+                $(safe fn $shim();)*
+            }
+            $(
+                #[unsafe(naked)]
+                #[unsafe(no_mangle)]
+                unsafe extern "C-unwind" fn $name() {
+                    #[cfg(target_arch = "x86_64")]
+                    core::arch::naked_asm!("jmp {}", sym $shim);
+                    #[cfg(target_arch = "aarch64")]
+                    core::arch::naked_asm!("b {}", sym $shim);
+                }
+            )*
+        }
+    };
+}
+
+pub(crate) use {export, next_definitions, option, redirected, variadic};
