@@ -4,24 +4,51 @@ use core::fmt::Write;
 
 use libc::c_int;
 
-use super::{Activity, close, open_read, peek, peer, read};
+use super::{Activity, close, gettid, open_read, peek, peer, read};
 use crate::text::Text;
 
 /// A system call that a thread sits in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct InSyscall {
-    /// Its number, as in `libc::SYS_*`.
+    /// Its number in the kernel's own table, see [`Numbers`].
     number: i64,
     /// Its first two arguments.
     args: [usize; 2],
 }
 
+/// The kernel's numbers of some system calls. They are not `libc::SYS_*` where an emulator (qemu-user,
+/// Rosetta) runs this program on a machine of another kind: it hands the calls on, and `/proc` shows
+/// what arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Numbers {
+    futex: i64,
+    /// `poll` and `ppoll`, or twice the latter.
+    polls: [i64; 2],
+}
+
+impl Numbers {
+    /// Those of the running kernel: `/proc` says of a thread that reads about itself that it reads.
+    fn now() -> Option<Self> {
+        thread_syscall(gettid()).and_then(|read| Self::of_machine_with_read(read.number))
+    }
+
+    fn of_machine_with_read(number: i64) -> Option<Self> {
+        match number {
+            // x86-64: arch/x86/entry/syscalls/syscall_64.tbl
+            0 => Some(Self { futex: 202, polls: [7, 271] }),
+            // arm64: include/uapi/asm-generic/unistd.h
+            63 => Some(Self { futex: 98, polls: [73, 73] }),
+            _ => None,
+        }
+    }
+}
+
 /// What thread `tid` of this process is doing.
 pub(crate) fn activity(tid: u32) -> Activity {
-    match thread_syscall(tid) {
-        None => Activity::Running,
-        Some(call) if call.number == libc::SYS_futex => Activity::LockWait,
-        Some(_) => Activity::Blocked,
+    match (thread_syscall(tid), Numbers::now()) {
+        (None, _) => Activity::Running,
+        (Some(call), Some(numbers)) if call.number == numbers.futex => Activity::LockWait,
+        (Some(_), _) => Activity::Blocked,
     }
 }
 
@@ -50,14 +77,10 @@ fn parse(line: &[u8]) -> Option<InSyscall> {
 /// Whether thread `tid` waits for the answer of a DNS server: in a `poll` whose first descriptor is
 /// connected to port 53. glibc's stub resolver holds no lock then (`resolv/res_send.c`).
 pub(crate) fn waits_for_dns(tid: u32) -> bool {
-    let Some(call) = thread_syscall(tid) else {
+    let (Some(call), Some(numbers)) = (thread_syscall(tid), Numbers::now()) else {
         return false;
     };
-    #[cfg(target_arch = "x86_64")]
-    let polls = call.number == libc::SYS_poll || call.number == libc::SYS_ppoll;
-    #[cfg(not(target_arch = "x86_64"))]
-    let polls = call.number == libc::SYS_ppoll;
-    if !polls || call.args[1] == 0 {
+    if !numbers.polls.contains(&call.number) || call.args[1] == 0 {
         return false;
     }
     let mut polled = libc::pollfd { fd: -1, events: 0, revents: 0 };
@@ -79,6 +102,17 @@ mod tests {
         let call = parse(b"7 0x7ffd10 0x1 0x1388 0x0 0x0 0x0 0x7ffc00 0x7f00\n");
         assert_eq!(call, Some(InSyscall { number: 7, args: [0x7ffd10, 1] }));
     }
+
+    #[test]
+    fn the_numbers_are_the_kernels() {
+        let native = Numbers { futex: libc::SYS_futex, polls: [POLL, libc::SYS_ppoll] };
+        assert_eq!(Numbers::now(), Some(native));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    const POLL: i64 = libc::SYS_poll;
+    #[cfg(not(target_arch = "x86_64"))]
+    const POLL: i64 = libc::SYS_ppoll;
 
     #[test]
     fn running_and_garbage_are_unknown() {
