@@ -8,8 +8,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "collect.h"
-
 #pragma GCC visibility push(hidden)
 
 extern void __vsyslog_chk(int priority, int flag, const char *format, va_list args)
@@ -31,30 +29,7 @@ void forkfix_syslog_chk(int priority, int flag, const char *format, ...)
     va_end(args);
 }
 
-int forkfix_execl(const char *path, const char *first, ...)
-{
-    va_list args;
-    va_start(args, first);
-    COLLECT(argv, first, args);
-    va_end(args);
-    return execv(path, argv);
-}
-
-int forkfix_execlp(const char *file, const char *first, ...)
-{
-    va_list args;
-    va_start(args, first);
-    COLLECT(argv, first, args);
-    va_end(args);
-    return execvp(file, argv);
-}
-
-int forkfix_execle(const char *path, const char *first, ...)
-{
-    va_list args;
-    va_start(args, first);
-    COLLECT(argv, first, args);
-    char *const *env = va_arg(args, char *const *);
-    va_end(args);
-    return execve(path, argv, env);
-}
+#define EXECV execv
+#define EXECVP execvp
+#define EXECVE execve
+#include "execl.h"
