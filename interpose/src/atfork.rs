@@ -22,7 +22,7 @@ use crate::lock::Lock;
 #[cfg(target_os = "linux")]
 use crate::table;
 use crate::text::Text;
-use crate::{fork, object, sys};
+use crate::{fork, object, preload, sys};
 
 /// A fork handler. May unwind: C++ code is free to throw from it, into its own doom or not.
 pub(crate) type Handler = unsafe extern "C-unwind" fn();
@@ -142,7 +142,7 @@ fn is_skipped(handler: Handler) -> bool {
         return false;
     }
     let path = object::path_at((handler as *const ()).cast()).map_or(&b""[..], CStr::to_bytes);
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let name = preload::file_name(path);
     let skip = skipped.as_bytes().split(|byte| *byte == b',').any(|entry| entry == name);
     if skip {
         log::info!(
@@ -196,9 +196,9 @@ fn table_with_room() -> Option<&'static mut Table> {
     Some(new)
 }
 
-#[cfg(target_os = "linux")]
 /// Removes the handlers of the object that `dso` belongs to. Null removes nothing: it stands for
 /// the end of the process.
+#[cfg(target_os = "linux")]
 pub(crate) fn forget(dso: *const c_void) {
     if dso.is_null() || TABLE.load(Ordering::Relaxed).is_null() {
         return;
@@ -268,8 +268,8 @@ pub(crate) fn allocator_is_up() {
     ALLOCATOR_IS_UP.store(true, Ordering::Relaxed);
 }
 
-#[cfg(target_os = "linux")]
 /// The hook for `__register_atfork`, which `pthread_atfork` compiles to.
+#[cfg(target_os = "linux")]
 pub(crate) unsafe fn register_hook(
     prepare: Option<Handler>,
     parent: Option<Handler>,
@@ -289,8 +289,8 @@ pub(crate) unsafe fn pthread_atfork_hook(
     register([prepare, parent, child], ptr::null())
 }
 
-#[cfg(target_os = "linux")]
 /// The hook for `__cxa_finalize`, which an object calls when it is unloaded.
+#[cfg(target_os = "linux")]
 pub(crate) unsafe fn finalize_hook(dso: *mut c_void) {
     let next = table::next::__cxa_finalize.ensure();
     // SAFETY: the caller's arguments, passed on.

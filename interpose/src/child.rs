@@ -63,11 +63,11 @@ fn repair_without(gone: impl Fn(&Slot) -> bool) {
 /// to fork properly, it owns a copy of a gate that nobody will ever open: starts afresh, with the threads
 /// that it has made since.
 pub(crate) fn adopt_if_foreign() {
-    if pid() != sys::getpid() {
+    let now = sys::getpid();
+    if pid() != now {
         free_locks();
         forker::reset(slot::mine());
-        let pid = sys::getpid();
-        repair_without(|slot| !sys::thread_exists(pid, slot.tid.load(Ordering::Relaxed)));
+        repair_without(|slot| !sys::thread_exists(now, slot.tid.load(Ordering::Relaxed)));
     }
 }
 

@@ -62,7 +62,8 @@ pub(crate) fn remember(environment_value: Option<&CStr>) {
     LENGTH.store(unsafe { CStr::from_ptr(absolute) }.count_bytes(), Ordering::Release);
 }
 
-fn file_name(path: &[u8]) -> &[u8] {
+/// The last part of a path.
+pub(crate) fn file_name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
