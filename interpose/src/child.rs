@@ -50,6 +50,8 @@ pub(crate) fn repair() {
         // Whom the parent gave up on is gone here.
         GATE.set(LINGERING, false);
     }
+    #[cfg(target_os = "linux")]
+    crate::loader::repair(tid);
     forker::adopt(tid);
     stats::reset();
 }

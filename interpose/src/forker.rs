@@ -85,6 +85,13 @@ pub(crate) fn close(scope: Scope) -> bool {
     drain(me, scope);
     if scope == Scope::All {
         hold(me);
+        // A thread that was loading an object may have passed the gate meanwhile: its code runs with the
+        // loader's lock held.
+        #[cfg(target_os = "linux")]
+        if crate::loader::hold() {
+            forget_passes();
+            hold(me);
+        }
     }
     true
 }
@@ -120,6 +127,8 @@ pub(crate) fn open() {
         return;
     }
     let mask = MASK.load(Ordering::Relaxed);
+    #[cfg(target_os = "linux")]
+    crate::loader::release();
     forget_marks();
     slot::mine().word.store(BEFORE.load(Ordering::Relaxed), Ordering::Relaxed);
     if GATE.open() {
@@ -339,11 +348,10 @@ fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
     );
 }
 
-/// Finds threads that need not be waited for: those that have died, and those that wait for a DNS
-/// server without a lock.
+/// Finds threads that need not be waited for: those that have died, and those in a harmless wait.
 fn excuse(me: &Slot, scope: Scope) {
     for (slot, family) in readers(me, scope) {
-        if family.waits_without_locks() && is_in_lock_free_wait(slot) {
+        if is_in_harmless_wait(slot, family) {
             slot.mark.fetch_or(WAIVED, Ordering::Relaxed);
             MARKS.store(1, Ordering::Relaxed);
             stats::WAIVED.add();
@@ -353,8 +361,8 @@ fn excuse(me: &Slot, scope: Scope) {
     }
 }
 
-fn is_in_lock_free_wait(slot: &Slot) -> bool {
-    sys::waits_for_dns(slot.tid.load(Ordering::Relaxed))
+fn is_in_harmless_wait(slot: &Slot, family: Family) -> bool {
+    family.harmless_wait().is_some_and(|wait| sys::waits(slot.tid.load(Ordering::Relaxed), wait))
 }
 
 /// Looks again at the threads that were waived, right before the fork goes on. True if one has
@@ -365,12 +373,24 @@ fn reconsider_waivers() -> bool {
     }
     let mut moved = false;
     for slot in slot::all() {
-        if slot.mark.load(Ordering::Relaxed) & WAIVED != 0 && !is_in_lock_free_wait(slot) {
+        if slot.mark.load(Ordering::Relaxed) & WAIVED == 0 {
+            continue;
+        }
+        let family = Family::from_code(slot.word.load(Ordering::Acquire));
+        if !family.is_some_and(|family| is_in_harmless_wait(slot, family)) {
             slot.mark.fetch_and(!WAIVED, Ordering::Relaxed);
             moved |= slot.word.load(Ordering::Acquire) != 0;
         }
     }
     moved
+}
+
+/// Nobody passes the closed gate any more.
+#[cfg(target_os = "linux")]
+fn forget_passes() {
+    for slot in slot::all() {
+        slot.mark.fetch_and(!PASSED, Ordering::SeqCst);
+    }
 }
 
 /// Most marks hold for one fork; a thread that was given up stays so until it leaves.

@@ -14,14 +14,17 @@ use crate::gate::{GATE, UNRESOLVED};
 use crate::table;
 
 /// One symbol's next definition, whatever its type.
+#[repr(C)]
 pub(crate) struct Definition {
+    /// First, because assembly jumps through it (see `rows`).
+    address: AtomicPtr<()>,
     name: &'static CStr,
     /// The version to ask for; without one the default version is what `dlsym` finds.
     version: Option<&'static CStr>,
-    address: AtomicPtr<()>,
 }
 
 /// The next definition as a function of type `F`.
+#[repr(C)]
 pub(crate) struct Next<F> {
     /// Its untyped part.
     pub(crate) definition: Definition,
@@ -101,11 +104,12 @@ pub(crate) fn resolve_all() {
     for definition in table::definitions() {
         missing |= ptr::eq(definition.resolve(), absent as *mut ());
     }
+    GATE.set(UNRESOLVED, false);
     if missing {
+        // Our own hook, which works from here on.
         // SAFETY: no preconditions; forgets the message about the missing symbol.
         unsafe { libc::dlerror() };
     }
-    GATE.set(UNRESOLVED, false);
     errno::set(before);
 }
 

@@ -5,6 +5,7 @@ use core::fmt::Write;
 use libc::c_int;
 
 use super::{Activity, close, open_read, peek, peer, read};
+use crate::family::HarmlessWait;
 use crate::text::Text;
 
 /// A system call that a thread sits in.
@@ -47,12 +48,25 @@ fn parse(line: &[u8]) -> Option<InSyscall> {
     Some(InSyscall { number, args: [hex()?, hex()?] })
 }
 
-/// Whether thread `tid` waits for the answer of a DNS server: in a `poll` whose first descriptor is
-/// connected to port 53. glibc's stub resolver holds no lock then (`resolv/res_send.c`).
-pub(crate) fn waits_for_dns(tid: u32) -> bool {
+/// Whether thread `tid` sleeps in a system call of the kind `wait`.
+pub(crate) fn waits(tid: u32, wait: HarmlessWait) -> bool {
     let Some(call) = thread_syscall(tid) else {
         return false;
     };
+    match wait {
+        HarmlessWait::Dns => waits_for_dns(&call),
+        HarmlessWait::Process => matches!(call.number, libc::SYS_wait4 | libc::SYS_waitid),
+        HarmlessWait::Transfer => {
+            matches!(
+                call.number,
+                libc::SYS_read | libc::SYS_readv | libc::SYS_write | libc::SYS_writev
+            )
+        }
+    }
+}
+
+/// Whether `call` is a `poll` whose first descriptor is connected to port 53.
+fn waits_for_dns(call: &InSyscall) -> bool {
     #[cfg(target_arch = "x86_64")]
     let polls = call.number == libc::SYS_poll || call.number == libc::SYS_ppoll;
     #[cfg(not(target_arch = "x86_64"))]
