@@ -51,7 +51,10 @@ pub(crate) fn repair() {
         GATE.set(LINGERING, false);
     }
     #[cfg(target_os = "linux")]
-    crate::loader::repair(tid);
+    {
+        crate::loader::repair(tid);
+        crate::hooks::processes::repair();
+    }
     forker::adopt(tid);
     stats::reset();
 }

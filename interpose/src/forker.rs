@@ -14,6 +14,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::family::Family;
 use crate::gate::{CLOSED, FORKER, GATE, LINGERING};
+#[cfg(target_os = "linux")]
+use crate::hooks::processes;
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
 use crate::sync::{AtomicU32, fence};
 use crate::sys::Activity;
@@ -355,6 +357,10 @@ fn excuse(me: &Slot, scope: Scope) {
             slot.mark.fetch_or(WAIVED, Ordering::Relaxed);
             MARKS.store(1, Ordering::Relaxed);
             stats::WAIVED.add();
+            #[cfg(target_os = "linux")]
+            if family == Family::System {
+                processes::waive(true);
+            }
         } else {
             slot::reap(slot);
         }
@@ -398,6 +404,8 @@ fn forget_marks() {
     if MARKS.swap(0, Ordering::Relaxed) == 0 && GATE.flags() & LINGERING == 0 {
         return;
     }
+    #[cfg(target_os = "linux")]
+    processes::waive(false);
     let mut lingering = false;
     for slot in slot::all() {
         let mark = slot.mark.fetch_and(!(WAIVED | PASSED), Ordering::Relaxed);

@@ -67,6 +67,13 @@ impl<F: Copy> Next<F> {
     }
 }
 
+impl<F> Next<F> {
+    /// Whether this libc has the function; for code that entered the gate.
+    pub(crate) fn exists(&self) -> bool {
+        !ptr::eq(self.definition.address.load(Ordering::Relaxed), absent as *const ())
+    }
+}
+
 impl Definition {
     fn resolve(&self) -> *mut () {
         let known = self.address.load(Ordering::Relaxed);

@@ -187,7 +187,6 @@ gated! {
     }
 
     System {
-        libc system(command: Str) -> c_int = with(EAGAIN, -1);
         bare wordexp(words: Str, to: *mut c_void, flags: c_int) -> c_int = 1;
     }
 

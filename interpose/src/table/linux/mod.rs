@@ -2,9 +2,9 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
-use libc::{pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, sockaddr, socklen_t};
+use libc::{FILE, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, sockaddr, socklen_t};
 
-use crate::hooks::{environment, names as lookups};
+use crate::hooks::{environment, names as lookups, processes, streams as hooks};
 use crate::next::Definition;
 use crate::rows::{delayed, routed, variadic};
 use crate::{atfork, fork, spawn};
@@ -19,6 +19,10 @@ type Buf = *mut c_char;
 type VaList = *mut c_void;
 
 routed! {
+    libc fflush(stream: *mut FILE) -> c_int => hooks::fflush;
+    bare fflush_unlocked(stream: *mut FILE) -> c_int => hooks::fflush_unlocked;
+    libc system(command: Str) -> c_int => processes::system;
+    libc abort() -> ! => processes::abort;
     libc fork() -> pid_t => fork::fork;
     bare __fork() -> pid_t => fork::fork;
     bare __register_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>, dso: *mut c_void) -> c_int => atfork::register_hook;
@@ -37,6 +41,25 @@ routed! {
     libc execvpe(file: Str, argv: Strs, env: Strs) -> c_int => spawn::execvpe;
     libc fexecve(fd: c_int, argv: Strs, env: Strs) -> c_int => spawn::fexecve;
     bare execveat(fd: c_int, path: Str, argv: Strs, env: Strs, flags: c_int) -> c_int => spawn::execveat;
+}
+
+/// What the hook of `fflush` is made of.
+pub(crate) mod streams {
+    use libc::FILE;
+
+    crate::rows::next_definitions! {
+        parts:
+        _IO_list_lock [] () -> ();
+        _IO_list_unlock [] () -> ();
+        _IO_iter_begin [] () -> *mut FILE;
+        _IO_iter_next [] (*mut FILE) -> *mut FILE;
+        _IO_iter_file [] (*mut FILE) -> *mut FILE;
+        __fpending [] (*mut FILE) -> usize;
+        ftrylockfile [] (*mut FILE) -> core::ffi::c_int;
+        funlockfile [] (*mut FILE) -> ();
+        pthread_setcancelstate [] (core::ffi::c_int, *mut core::ffi::c_int) -> core::ffi::c_int;
+    }
+    pub(crate) use parts::*;
 }
 
 delayed! {
@@ -59,8 +82,16 @@ pub(crate) use routed_next as next;
 
 /// Every symbol whose next definition must be looked up.
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    [routed_next::ALL, delayed_next::ALL, calls::ALL, names::ALL, names::ALL_REDIRECTED, stdio::ALL]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        routed_next::ALL,
+        delayed_next::ALL,
+        streams::ALL,
+        calls::ALL,
+        names::ALL,
+        names::ALL_REDIRECTED,
+        stdio::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

@@ -27,7 +27,6 @@ gated! {
         bare fmemopen(memory: Any, size: size_t, mode: Str) -> Stream;
         bare open_memstream(memory: *mut Buf, size: *mut size_t) -> Stream;
         bare open_wmemstream(memory: *mut WideBuf, size: *mut size_t) -> Stream;
-        bare fflush_unlocked(stream: Stream) -> c_int;
         bare _IO_putc(character: c_int, stream: Stream) -> c_int;
         bare putc(character: c_int, stream: Stream) -> c_int;
         bare fputc(character: c_int, stream: Stream) -> c_int;
