@@ -11,6 +11,8 @@ fn main() {
     if system == "macos" {
         // Programs find it by the path they were given; the build directory must not stay in the file.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libforkfix.dylib");
+        // The libc crate names libiconv, of which nothing is used.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-dead_strip_dylibs");
         build.file("src/variadic_macos.c").flag("-fvisibility=hidden");
     } else {
         build.file("src/variadic_linux.c").flag("-D_GNU_SOURCE");

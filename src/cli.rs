@@ -10,6 +10,7 @@ use log::LevelFilter;
 
 use crate::error::Error;
 use crate::generate::Artifact;
+use crate::preset::Preset;
 use crate::{doctor, generate, prove, run};
 
 const EXAMPLES: &str = "\
@@ -32,6 +33,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   forkfix run -- ./legacy-tests --gtest_filter='Death*'
   forkfix run --stats --option blocking_ms=20 -- ctest
+  forkfix run --preset python -- gunicorn app:app
   ENTRYPOINT [\"forkfix\", \"run\", \"--\", \"/usr/bin/server\"]
 
 The program replaces this command: it has the same process id, terminal and signals, and its exit
@@ -133,6 +135,11 @@ pub(crate) struct RunArgs {
     /// Set an option of the library; may be repeated, help=1 lists them
     #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_and_value)]
     options: Vec<(String, String)>,
+
+    /// Set environment variables that keep children of such programs alive; may be repeated, help lists
+    /// them
+    #[arg(long = "preset", value_name = "NAME", value_enum)]
+    pub(crate) presets: Vec<Preset>,
 
     /// Print a line of figures at the end of each process that forked
     #[arg(long)]

@@ -15,11 +15,11 @@ use crate::cli::DoctorArgs;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exit;
-use crate::handshake::{Answer, Listing};
+use crate::handshake::Answer;
 use crate::library::Library;
 use crate::run;
-use crate::sys;
-use crate::target::Target;
+use crate::sys::{self, PRELOAD};
+use crate::target::{Listing, Target};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -85,8 +85,8 @@ fn examine(args: &DoctorArgs, command: &OsStr, findings: &mut Findings) {
         Ok(target) => target,
         Err(error) => return findings.fail("target", &error),
     };
-    match target.loader() {
-        Ok(loader) => findings.add(Verdict::Ok, "target", describe(&target, loader.display())),
+    match target.describe() {
+        Ok(what) => findings.add(Verdict::Ok, "target", describe(&target, &what)),
         Err(error) => return findings.fail("target", &error),
     }
     let Some(library) = library else { return };
@@ -127,26 +127,21 @@ fn examine_system(environment: &Environment, findings: &mut Findings) {
     if environment.is_switched_off() {
         findings.fail("switch", &Error::KillSwitch);
     }
-    match sys::has_private_expedited_membarrier() {
-        true => findings.add(Verdict::Ok, "kernel", "it has membarrier(PRIVATE_EXPEDITED)"),
-        false => findings.add(
-            Verdict::Warn,
-            "kernel",
-            "it lacks membarrier(PRIVATE_EXPEDITED), so each protected call pays for a fence instead",
-        ),
+    match sys::barrier() {
+        Ok(sentence) => findings.add(Verdict::Ok, "kernel", sentence),
+        Err(sentence) => findings.add(Verdict::Warn, "kernel", sentence),
     }
-    findings.add(Verdict::Ok, "libc", format!("glibc {}", sys::libc_version()));
+    findings.add(Verdict::Ok, "libc", sys::libc());
 }
 
-/// One sentence on what the command is and who loads it.
-fn describe(target: &Target, loader: std::path::Display<'_>) -> String {
+/// One sentence on what the command is; `what` is the end of it.
+fn describe(target: &Target, what: &str) -> String {
     let program = target.program.display();
     match target.scripts.first() {
-        None => format!("'{program}' is dynamically linked, loaded by '{loader}'"),
-        Some(script) => format!(
-            "'{}' is a script run by '{program}', which is dynamically linked, loaded by '{loader}'",
-            script.display()
-        ),
+        None => format!("'{program}' is {what}"),
+        Some(script) => {
+            format!("'{}' is a script run by '{program}', which is {what}", script.display())
+        }
     }
 }
 
@@ -155,7 +150,7 @@ fn examine_listing(target: &Target, listing: &Listing, findings: &mut Findings) 
     findings.add(Verdict::Ok, "loader", format!("it would map the library, among {count} objects"));
     for (name, reason) in &listing.ignored {
         let message =
-            format!("the loader will leave out '{name}', which LD_PRELOAD names: {reason}");
+            format!("the loader will leave out '{name}', which {PRELOAD} names: {reason}");
         findings.add(Verdict::Warn, "preload", message);
     }
     if let Some(image) = &target.image {

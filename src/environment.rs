@@ -6,10 +6,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use crate::sys;
+use crate::sys::{self, PRELOAD, PRELOAD_SEPARATORS};
 
-/// Lists the libraries that the loader maps before all others.
-pub(crate) const PRELOAD: &str = "LD_PRELOAD";
 /// `off` makes the library inert.
 pub(crate) const KILL_SWITCH: &str = "FORKFIX";
 /// The library's options, `key=value:key=value`.
@@ -27,6 +25,12 @@ impl Environment {
     /// The environment of this process.
     pub(crate) fn inherited() -> Self {
         Self(sys::environment())
+    }
+
+    /// One of these entries.
+    #[cfg(test)]
+    pub(crate) fn of(entries: Vec<OsString>) -> Self {
+        Self(entries)
     }
 
     /// The entries, as `execve` takes them.
@@ -64,21 +68,21 @@ impl Environment {
         self.0.retain(|entry| !is_named(entry, name));
     }
 
-    /// Whether the user switched forkfix off.
+    /// Whether the user switched forkfix off. The library takes the same values.
     pub(crate) fn is_switched_off(&self) -> bool {
-        self.get(KILL_SWITCH).is_some_and(|value| value == "off")
+        self.get(KILL_SWITCH).is_some_and(|value| value == "off" || value == "0")
     }
 
-    /// The libraries that `LD_PRELOAD` names. The loader takes spaces and colons as separators.
+    /// The libraries that the preload variable names.
     pub(crate) fn preloads(&self) -> impl Iterator<Item = &OsStr> {
         let value = self.get(PRELOAD).unwrap_or_default().as_bytes();
         value
-            .split(|byte| matches!(byte, b':' | b' '))
+            .split(|byte| PRELOAD_SEPARATORS.contains(byte))
             .filter(|name| !name.is_empty())
             .map(OsStr::from_bytes)
     }
 
-    /// Puts `library` in front of whatever `LD_PRELOAD` says; does nothing if it stands there.
+    /// Puts `library` in front of whatever the preload variable says; does nothing if it stands there.
     pub(crate) fn preload(&mut self, library: &Path) {
         if self.preloads().next() == Some(library.as_os_str()) {
             return;
@@ -117,38 +121,53 @@ mod tests {
     use super::*;
 
     fn environment(entries: &[&str]) -> Environment {
-        Environment(entries.iter().map(OsString::from).collect())
+        Environment::of(entries.iter().map(OsString::from).collect())
+    }
+
+    /// An entry that preloads `libraries`.
+    fn preloading(libraries: &str) -> String {
+        format!("{PRELOAD}={libraries}")
     }
 
     #[test]
     fn foreign_entries_keep_their_place_and_form() {
         let mut environment =
-            environment(&["A=1", "malformed", "LD_PRELOAD=/a.so", "=odd=", "A=2"]);
+            environment(&["A=1", "malformed", &preloading("/a.so"), "=odd=", "A=2"]);
         environment.preload(Path::new("/f.so"));
-        assert_eq!(environment.0, ["A=1", "malformed", "LD_PRELOAD=/f.so:/a.so", "=odd=", "A=2"]);
+        let preload = preloading("/f.so:/a.so");
+        assert_eq!(environment.0, ["A=1", "malformed", preload.as_str(), "=odd=", "A=2"]);
         assert_eq!(environment.get("A"), Some(OsStr::new("1")));
     }
 
     #[test]
     fn a_library_that_is_first_already_is_not_added_again() {
-        for value in ["LD_PRELOAD=/f.so", "LD_PRELOAD=/f.so /a.so", "LD_PRELOAD=::/f.so:/a.so"] {
-            let mut environment = environment(&[value]);
+        for value in ["/f.so", "/f.so:/a.so", "::/f.so:/a.so"] {
+            let mut environment = environment(&[&preloading(value)]);
             environment.preload(Path::new("/f.so"));
-            assert_eq!(environment.0, [value]);
+            assert_eq!(environment.0, [preloading(value).as_str()]);
         }
     }
 
     #[test]
     fn a_library_that_is_not_first_is_put_in_front() {
         for (before, after) in [
-            ("LD_PRELOAD=/a.so /f.so", "LD_PRELOAD=/f.so:/a.so /f.so"),
-            ("LD_PRELOAD=/f.so.1", "LD_PRELOAD=/f.so:/f.so.1"),
-            ("LD_PRELOAD=", "LD_PRELOAD=/f.so"),
+            ("/a.so:/f.so", "/f.so:/a.so:/f.so"),
+            ("/f.so.1", "/f.so:/f.so.1"),
+            ("/a b.so", "/f.so:/a b.so"),
+            ("", "/f.so"),
         ] {
-            let mut environment = environment(&[before]);
+            let mut environment = environment(&[&preloading(before)]);
             environment.preload(Path::new("/f.so"));
-            assert_eq!(environment.0, [after]);
+            assert_eq!(environment.0, [preloading(after).as_str()]);
         }
+    }
+
+    #[test]
+    fn a_space_separates_libraries_where_the_loader_says_so() {
+        let mut environment = environment(&[&preloading("/f.so /a.so")]);
+        environment.preload(Path::new("/f.so"));
+        let after = if cfg!(target_os = "linux") { "/f.so /a.so" } else { "/f.so:/f.so /a.so" };
+        assert_eq!(environment.0, [preloading(after).as_str()]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Finds the library and makes sure that `LD_PRELOAD` can carry it.
+//! Finds the library and makes sure that the preload variable can carry it.
 //!
 //! Invariant: only places that the user named or that belong to this installation are looked at,
-//! never the working directory and never `LD_LIBRARY_PATH`.
+//! never the working directory and never the loader's own path.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,10 +11,8 @@ use std::path::{Path, PathBuf};
 
 use crate::environment::{Environment, LIBRARY};
 use crate::error::Error;
-use crate::target::elf::{self, Kind};
-
-/// The file's name in every place that is searched.
-const FILE_NAME: &str = "libforkfix.so";
+use crate::sys::{LIBRARY_FILE, PRELOAD_SEPARATORS};
+use crate::target::kind::{self, Kind};
 
 /// A library that exists, can be read, and was built for this machine.
 #[derive(Clone, Debug)]
@@ -43,7 +41,8 @@ impl Library {
     }
 
     fn vet(path: PathBuf) -> Result<Self, Error> {
-        let separator = path.as_os_str().as_bytes().iter().find(|byte| matches!(byte, b' ' | b':'));
+        let separator =
+            path.as_os_str().as_bytes().iter().find(|byte| PRELOAD_SEPARATORS.contains(byte));
         if let Some(separator) = separator {
             let separator = if *separator == b' ' { "space" } else { "colon" };
             return Err(Error::LibraryPath { path, separator });
@@ -55,16 +54,14 @@ impl Library {
             }
             Err(source) => return Err(Error::LibraryUnreadable { path, source }),
         };
-        match elf::read(file) {
+        match kind::read(file) {
             Err(source) => Err(Error::LibraryUnreadable { path, source }),
-            Ok(Kind::Elf(image)) => match image.foreign_machine() {
+            Ok(Kind::Image(image)) => match image.foreign_machine() {
                 Some(machine) => Err(Error::LibraryMachine { path, machine }),
-                None if !image.shared => Err(Error::LibraryFormat { path }),
+                None if !image.is_shared() => Err(Error::LibraryFormat { path }),
                 None => Ok(Self { path }),
             },
-            Ok(Kind::Script { .. } | Kind::Text | Kind::Broken) => {
-                Err(Error::LibraryFormat { path })
-            }
+            Ok(_) => Err(Error::LibraryFormat { path }),
         }
     }
 }
@@ -76,7 +73,7 @@ fn beside_executable() -> Result<PathBuf, Error> {
     let directory = executable.parent().unwrap_or(Path::new("/"));
     let prefix = directory.parent().unwrap_or(Path::new("/"));
     let places = [directory.to_owned(), prefix.join("lib/forkfix"), prefix.join("lib")];
-    let candidates = places.map(|place| place.join(OsStr::new(FILE_NAME)));
+    let candidates = places.map(|place| place.join(OsStr::new(LIBRARY_FILE)));
     let found = candidates.iter().find(|candidate| candidate.exists()).cloned();
     found.ok_or_else(|| Error::LibraryNowhere { searched: candidates.to_vec() })
 }

@@ -10,6 +10,7 @@ mod exit;
 mod generate;
 mod handshake;
 mod library;
+mod preset;
 mod prove;
 mod run;
 mod sys;

@@ -9,15 +9,21 @@ use std::process::ExitCode;
 use crate::cli::RunArgs;
 use crate::environment::{Environment, HANDSHAKE};
 use crate::error::Error;
-use crate::handshake::{self, Answer, Listing};
+use crate::handshake::{self, Answer};
 use crate::library::Library;
-use crate::sys;
-use crate::target::{SHELL, Target};
+use crate::preset::{self, Preset};
+use crate::sys::{self, PRELOAD};
+use crate::target::{Listing, SHELL, Target};
 
 /// Runs the command of `args` in place of this process. Comes back with an error, or with success if the
 /// options asked for help.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
+    if args.presets.contains(&Preset::Help) {
+        let _ = writeln!(stdout(), "{}", preset::Help);
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut environment = inherited();
+    preset::apply(&args.presets, &mut environment);
     environment.override_options(&args.overrides());
     let library = match ready(args.library.path(), &environment) {
         Ok((_, Answer::Help(text))) => {
@@ -73,7 +79,7 @@ fn protect(
         *environment = protected;
     }
     for (name, reason) in &verdict?.ignored {
-        log::warn!("the loader will leave out '{name}', which LD_PRELOAD names: {reason}");
+        log::warn!("the loader will leave out '{name}', which {PRELOAD} names: {reason}");
     }
     Ok(())
 }
@@ -84,7 +90,7 @@ pub(crate) fn verdict(
     target: &Target,
     environment: &Environment,
 ) -> Result<Listing, Error> {
-    let listing = handshake::ask_loader(target, library, environment)?;
+    let listing = target.listing(library, environment)?;
     if environment.is_switched_off() {
         return Err(Error::KillSwitch);
     }

@@ -1,5 +1,7 @@
 //! The command, as its users meet it: what it runs, how it steps aside, and what it refuses, each
-//! with its message and its exit code.
+//! with its message and its exit code. On Linux; `macos.rs` is its sibling.
+
+#![cfg(target_os = "linux")]
 
 mod common;
 
@@ -7,12 +9,16 @@ mod common;
 mod doctor;
 #[path = "cli/fixture.rs"]
 mod fixture;
+#[path = "cli/foreign.rs"]
+mod foreign;
 #[path = "cli/handshake.rs"]
 mod handshake;
 #[path = "cli/library.rs"]
 mod library;
 #[path = "cli/lookup.rs"]
 mod lookup;
+#[path = "cli/presets.rs"]
+mod presets;
 #[path = "cli/refusals.rs"]
 mod refusals;
 #[path = "cli/running.rs"]

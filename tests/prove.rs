@@ -1,5 +1,7 @@
 //! `forkfix prove`: that it sees hangs and crashes where they are, that the library removes them,
-//! and that neither column can be falsified by how it is started.
+//! and that neither column can be falsified by how it is started. On Linux; `macos.rs` has one for Macs.
+
+#![cfg(target_os = "linux")]
 
 mod common;
 

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use crate::family::Family;
 use crate::gate::{GATE, LINGERING, ORPHANS};
-use crate::slot::{self, FORKING, GIVEN_UP, PASSED};
+use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot};
 use crate::sync::AtomicU32;
 use crate::{atfork, forker, stats, sys};
 
@@ -28,10 +28,15 @@ pub(crate) fn free_locks() {
 
 /// Makes the child's world consistent: it has one thread, which holds the gate until it opens it.
 pub(crate) fn repair() {
+    repair_without(|_| true);
+}
+
+/// Makes the world of a child consistent that lacks the threads that are `gone`.
+fn repair_without(gone: impl Fn(&Slot) -> bool) {
     PID.store(sys::getpid(), Ordering::Relaxed);
     let tid = sys::gettid();
     let mut lost = 0;
-    slot::keep_only(slot::mine(), tid, |vanished| {
+    slot::keep(slot::mine(), tid, gone, |vanished| {
         // The word alone does not tell: a thread that backs off from the closed gate shows its
         // family for a moment. Whoever was inside when the gate was drained has a mark.
         let family = Family::from_code(vanished.word.load(Ordering::Relaxed));
@@ -60,12 +65,14 @@ pub(crate) fn repair() {
 }
 
 /// If this process is a child that libc's `fork` did not make (`_Fork`, a raw `clone`), and is about
-/// to fork properly, it owns a copy of a gate that nobody will ever open: starts afresh.
+/// to fork properly, it owns a copy of a gate that nobody will ever open: starts afresh, with the threads
+/// that it has made since.
 pub(crate) fn adopt_if_foreign() {
     if pid() != sys::getpid() {
         free_locks();
         forker::reset(slot::mine());
-        repair();
+        let pid = sys::getpid();
+        repair_without(|slot| !sys::thread_exists(pid, slot.tid.load(Ordering::Relaxed)));
     }
 }
 

@@ -38,7 +38,9 @@ extern "C" fn load() {
     stats::print_at_exit();
     preload::remember(variable(preload::VARIABLE));
     #[cfg(target_os = "macos")]
-    warmup::run();
+    if !options::off() {
+        warmup::run();
+    }
     errno::set(errno_before);
 }
 

@@ -106,6 +106,11 @@ impl Inside {
     }
 }
 
+/// Whether the calling thread is inside a call, or closes the gate.
+pub(crate) fn is_inside() -> bool {
+    slot::mine().word.load(Ordering::Relaxed) != 0
+}
+
 /// Enters a call of `family`, waiting while the gate is closed.
 #[cold]
 #[inline(never)]

@@ -229,13 +229,18 @@ extern "C" fn give_back(slot: *mut c_void) {
     forker::wake();
 }
 
-/// In a forked child: every record but the caller's is free again, because their threads are gone.
-/// Calls `vanished` with each before.
-pub(crate) fn keep_only(mine: &Slot, tid: u32, mut vanished: impl FnMut(&Slot)) {
+/// In a forked child: the records of threads that are `gone` are free again. Calls `vanished` with each
+/// before. The caller's has its new id.
+pub(crate) fn keep(
+    mine: &Slot,
+    tid: u32,
+    gone: impl Fn(&Slot) -> bool,
+    mut vanished: impl FnMut(&Slot),
+) {
     for slot in all() {
         if ptr::eq(slot, mine) {
             slot.tid.store(tid, Ordering::Relaxed);
-        } else if slot.tid.load(Ordering::Relaxed) != 0 {
+        } else if slot.tid.load(Ordering::Relaxed) != 0 && gone(slot) {
             vanished(slot);
             slot.release();
         }

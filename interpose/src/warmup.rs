@@ -166,7 +166,7 @@ fn foundation() {
     }
 }
 
-/// One look-up in the parent: the classes behind it are initialised then (Herd, beyondcode/herd-community
+/// One look-up in the parent: the classes behind it are initialised then (Laravel Herd
 /// #1729, macOS 27). On macOS 26 such a look-up is what makes children of Network.framework crash
 /// (OpenVoxProject/openvox#538), so it is not the default.
 fn dns() {

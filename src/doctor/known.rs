@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use crate::handshake::Listing;
-use crate::target::elf::Image;
+use crate::target::{Image, Listing};
 
 /// File names of mapped libraries, by how they start, and what to know about each. Wheels carry renamed
 /// copies such as `libgomp-a34b3233.so.1`, hence no `.so` in the names.

@@ -7,28 +7,25 @@
 //! Nothing leaves the machine: look-ups go to local files only ([`files_only`]), and what is logged
 //! is masked ([`mask_syslog`]).
 
-use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+#[cfg(target_os = "linux")]
+#[path = "calls/linux.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "calls/macos.rs"]
+mod system;
+
+use std::ffi::{CStr, c_char, c_void};
 use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub(super) use system::*;
+
 // What the `libc` crate does not declare. `safe` marks calls that take no pointer.
 unsafe extern "C" {
     safe fn tzset();
-    #[link_name = "random"]
-    safe fn libc_random() -> c_long;
-    #[link_name = "textdomain"]
-    fn libc_textdomain(domain: *const c_char) -> *mut c_char;
-    #[link_name = "dcgettext"]
-    fn libc_dcgettext(domain: *const c_char, text: *const c_char, category: c_int) -> *mut c_char;
     #[link_name = "gethostbyname"]
     fn libc_gethostbyname(name: *const c_char) -> *mut c_void;
-    #[link_name = "setnetgrent"]
-    fn libc_setnetgrent(netgroup: *const c_char) -> c_int;
-    safe fn endnetgrent();
-    #[link_name = "__res_init"]
-    safe fn libc_res_init() -> c_int;
-    fn __nss_configure_lookup(database: *const c_char, services: *const c_char) -> c_int;
 }
 
 /// 2001-09-09 01:46:40 UTC.
@@ -99,8 +96,7 @@ pub(super) fn putenv() -> bool {
     unsafe { libc::putenv(c"FORKFIX_PROVE=1".as_ptr().cast_mut()) == 0 }
 }
 
-// Locale: one rwlock that setlocale and newlocale write and message look-up reads, two more that
-// message look-up reads and textdomain writes.
+// Locale: one rwlock in glibc, a lock for each locale in libSystem.
 
 pub(super) fn setlocale() -> bool {
     // SAFETY: the name ends with a NUL; the result, which all threads share, is not followed.
@@ -111,40 +107,13 @@ pub(super) fn setlocale() -> bool {
 pub(super) fn newlocale() -> bool {
     // SAFETY: the name ends with a NUL and there is no base locale.
     let locale =
-        unsafe { libc::newlocale(libc::LC_ALL_MASK, c"C.UTF-8".as_ptr(), ptr::null_mut()) };
+        unsafe { libc::newlocale(libc::LC_ALL_MASK, UTF8_LOCALE.as_ptr(), ptr::null_mut()) };
     if locale.is_null() {
         return false;
     }
     // SAFETY: the locale was just made, is nobody else's, and is not used again.
     unsafe { libc::freelocale(locale) };
     true
-}
-
-pub(super) fn strerror() -> bool {
-    // SAFETY: any number is allowed; the result is not followed.
-    !unsafe { libc::strerror(libc::ENOENT) }.is_null()
-}
-
-pub(super) fn dcgettext() -> bool {
-    let text = c"forkfix";
-    // SAFETY: both strings end with a NUL; the result is not followed.
-    !unsafe { libc_dcgettext(text.as_ptr(), text.as_ptr(), libc::LC_MESSAGES) }.is_null()
-}
-
-pub(super) fn textdomain() -> bool {
-    // SAFETY: the name ends with a NUL; the result is not followed.
-    !unsafe { libc_textdomain(c"forkfix".as_ptr()) }.is_null()
-}
-
-// Random numbers: one lock around the shared generator.
-
-pub(super) fn random() -> bool {
-    libc_random() >= 0
-}
-
-pub(super) fn rand() -> bool {
-    // SAFETY: no precondition.
-    unsafe { libc::rand() >= 0 }
 }
 
 // Syslog: one lock.
@@ -171,17 +140,6 @@ pub(super) fn openlog() -> bool {
 
 // Name services and resolver: one lock for each function with a static result, held over the
 // whole look-up, and locks around configuration that every look-up takes.
-
-/// Lets all look-ups of this process go to local files only, so that hammering them asks no server,
-/// whatever nsswitch.conf says.
-pub(super) fn files_only() {
-    for database in
-        [c"passwd", c"group", c"services", c"protocols", c"netgroup", c"hosts", c"networks"]
-    {
-        // SAFETY: both strings end with a NUL; libc copies what it keeps. No other thread exists.
-        unsafe { __nss_configure_lookup(database.as_ptr(), c"files".as_ptr()) };
-    }
-}
 
 pub(super) fn getpwnam() -> bool {
     // SAFETY: the name ends with a NUL; the result, which all threads share, is not followed.
@@ -220,14 +178,6 @@ pub(super) fn getpwent() -> bool {
     true
 }
 
-/// The start and the end of an enumeration of a netgroup that need not exist.
-pub(super) fn setnetgrent() -> bool {
-    // SAFETY: the name ends with a NUL.
-    unsafe { libc_setnetgrent(c"forkfix".as_ptr()) };
-    endnetgrent();
-    true
-}
-
 pub(super) fn gethostbyname() -> bool {
     // SAFETY: the name ends with a NUL; the result, which all threads share, is not followed.
     !unsafe { libc_gethostbyname(c"localhost".as_ptr()) }.is_null()
@@ -248,32 +198,6 @@ pub(super) fn getaddrinfo() -> bool {
     // SAFETY: the call succeeded, so the list is ours to free, once.
     unsafe { libc::freeaddrinfo(found) };
     true
-}
-
-/// Reads resolv.conf again: a `getnameinfo` that finds its name in a file only passes by that lock.
-pub(super) fn res_init() -> bool {
-    libc_res_init() == 0
-}
-
-pub(super) fn getnameinfo() -> bool {
-    // SAFETY: `sockaddr_in` is plain data; all zeroes are valid.
-    let mut address: libc::sockaddr_in = unsafe { mem::zeroed() };
-    address.sin_family = libc::AF_INET as libc::sa_family_t;
-    address.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
-    let mut host = [0; 256];
-    // SAFETY: address and buffer have the given lengths; no service is asked for.
-    let error = unsafe {
-        libc::getnameinfo(
-            (&raw const address).cast(),
-            size_of::<libc::sockaddr_in>() as libc::socklen_t,
-            host.as_mut_ptr(),
-            host.len() as libc::socklen_t,
-            ptr::null_mut(),
-            0,
-            libc::NI_NAMEREQD,
-        )
-    };
-    error == 0
 }
 
 // Spawn: no lock, but a race. `posix_spawn` hands `environ` to the kernel while other threads move

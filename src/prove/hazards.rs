@@ -1,4 +1,5 @@
-//! The table of hazards: which call the threads hammer, and which call the child makes.
+//! The table of hazards: which call the threads hammer, and which call the child makes. A row that
+//! one system has no lock for is left out there.
 //!
 //! Invariant: one row, one lock of libc (or one race, in the spawn family); the row's two calls
 //! meet in it. Most rows make the same call on both sides. Where the call only reads under an
@@ -17,6 +18,7 @@ pub(super) enum Family {
     /// setlocale, newlocale, gettext, strerror
     Locale,
     /// random, rand
+    #[cfg(target_os = "linux")]
     Random,
     /// syslog, openlog, closelog
     Syslog,
@@ -24,6 +26,9 @@ pub(super) enum Family {
     Nss,
     /// Host names
     Resolver,
+    /// Streams
+    #[cfg(target_os = "macos")]
+    Stdio,
     /// Programs started while the environment changes
     Spawn,
 }
@@ -72,6 +77,7 @@ impl Hazard {
     }
 
     /// Threads make one call, the child another.
+    #[cfg(target_os = "linux")]
     const fn pair(family: Family, id: &'static str, hammer: Call, child: Call) -> Self {
         Self { id, family, hammer, action: Action::Fork(child), set_up: nothing }
     }
@@ -97,16 +103,24 @@ impl Hazard {
 
 fn nothing() {}
 
-const SETLOCALE: Call = Call { name: "setlocale", call: calls::setlocale };
-const STRERROR: Call = Call { name: "strerror", call: calls::strerror };
-const GETTEXT: Call = Call { name: "dcgettext", call: calls::dcgettext };
-const TEXTDOMAIN: Call = Call { name: "textdomain", call: calls::textdomain };
-const RES_INIT: Call = Call { name: "res_init", call: calls::res_init };
-const GETNAMEINFO: Call = Call { name: "getnameinfo", call: calls::getnameinfo };
+/// The calls of glibc that readers and writers meet in.
+#[cfg(target_os = "linux")]
+mod met {
+    use super::{Call, calls};
+
+    pub(super) const SETLOCALE: Call = Call { name: "setlocale", call: calls::setlocale };
+    pub(super) const STRERROR: Call = Call { name: "strerror", call: calls::strerror };
+    pub(super) const GETTEXT: Call = Call { name: "dcgettext", call: calls::dcgettext };
+    pub(super) const TEXTDOMAIN: Call = Call { name: "textdomain", call: calls::textdomain };
+    pub(super) const RES_INIT: Call = Call { name: "res_init", call: calls::res_init };
+    pub(super) const GETNAMEINFO: Call = Call { name: "getnameinfo", call: calls::getnameinfo };
+}
+#[cfg(target_os = "linux")]
+use met::*;
 
 /// All rows, in the order of the report.
 pub(super) static HAZARDS: &[Hazard] = {
-    use Family::{Environment, Locale, Nss, Random, Resolver, Spawn, Syslog, TimeZone};
+    use Family::*;
     &[
         Hazard::same(TimeZone, "localtime", calls::localtime),
         Hazard::same(TimeZone, "localtime_r", calls::localtime_r),
@@ -119,11 +133,19 @@ pub(super) static HAZARDS: &[Hazard] = {
         Hazard::same(Environment, "putenv", calls::putenv),
         Hazard::same(Locale, "setlocale", calls::setlocale),
         Hazard::same(Locale, "newlocale", calls::newlocale),
+        #[cfg(target_os = "macos")]
+        Hazard::same(Locale, "localeconv", calls::localeconv),
+        #[cfg(target_os = "linux")]
         Hazard::pair(Locale, "strerror", SETLOCALE, STRERROR),
+        #[cfg(target_os = "linux")]
         Hazard::pair(Locale, "setlocale-readers", STRERROR, SETLOCALE),
+        #[cfg(target_os = "linux")]
         Hazard::pair(Locale, "gettext", TEXTDOMAIN, GETTEXT),
+        #[cfg(target_os = "linux")]
         Hazard::pair(Locale, "textdomain-readers", GETTEXT, TEXTDOMAIN),
+        #[cfg(target_os = "linux")]
         Hazard::same(Random, "random", calls::random),
+        #[cfg(target_os = "linux")]
         Hazard::same(Random, "rand", calls::rand),
         Hazard::same(Syslog, "syslog", calls::syslog).after(calls::mask_syslog),
         Hazard::same(Syslog, "openlog", calls::openlog).after(calls::mask_syslog),
@@ -133,10 +155,14 @@ pub(super) static HAZARDS: &[Hazard] = {
         Hazard::same(Nss, "getservbyname", calls::getservbyname).after(calls::files_only),
         Hazard::same(Nss, "getprotobyname", calls::getprotobyname).after(calls::files_only),
         Hazard::same(Nss, "getpwent", calls::getpwent).after(calls::files_only),
+        #[cfg(target_os = "linux")]
         Hazard::same(Nss, "setnetgrent", calls::setnetgrent).after(calls::files_only),
         Hazard::same(Resolver, "gethostbyname", calls::gethostbyname).after(calls::files_only),
         Hazard::same(Resolver, "getaddrinfo", calls::getaddrinfo).after(calls::files_only),
+        #[cfg(target_os = "linux")]
         Hazard::pair(Resolver, "getnameinfo", RES_INIT, GETNAMEINFO).after(calls::files_only),
+        #[cfg(target_os = "macos")]
+        Hazard::same(Stdio, "fputs", calls::fputs).after(calls::open_stream),
         Hazard {
             id: "posix_spawn",
             family: Spawn,

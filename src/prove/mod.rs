@@ -29,6 +29,8 @@ use hazards::{Family, HAZARDS, Hazard};
 use report::{Row, Run};
 use supervise::Supervisor;
 
+use crate::sys::PRELOAD;
+
 /// The worker's subcommand, as the command line spells it.
 const WORKER_COMMAND: &str = "prove-worker";
 
@@ -155,8 +157,8 @@ impl std::fmt::Display for Error {
             ),
             Self::StillLoaded(path) => write!(
                 f,
-                "{} is loaded even without LD_PRELOAD, so there is no bare side to compare with; \
-                 take it out of /etc/ld.so.preload",
+                "{} is loaded even without {PRELOAD}, so there is no bare side to compare with; take \
+                 it out of the loader's configuration (on Linux, /etc/ld.so.preload)",
                 path.display()
             ),
             Self::Start(error) => {

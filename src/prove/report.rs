@@ -4,8 +4,6 @@
 //! document's fields are only ever added to while its schema is `forkfix.prove/1`.
 
 use std::collections::BTreeSet;
-use std::ffi::CStr;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -17,6 +15,7 @@ use serde::Serialize;
 use super::Args;
 use super::hazards::{Family, Hazard};
 use super::message::{Ended, Latency, Outcome};
+use crate::sys::{self, KERNEL};
 
 /// One row of the report.
 #[derive(Serialize)]
@@ -157,7 +156,7 @@ impl Run {
         writeln!(
             out,
             "{forks} forks a row and side, {threads} threads hammering; bare rows are decided \
-             after {cut_off} hangs. {libc}, Linux {kernel}, {processors} processors."
+             after {cut_off} hangs. {libc}, {KERNEL} {kernel}, {processors} processors."
         )?;
         writeln!(out, "A latency of \"a → b\" is a bare, b protected.")?;
         for row in &self.rows {
@@ -185,14 +184,9 @@ impl Summary {
 
 impl Machine {
     fn this() -> Self {
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        // SAFETY: no precondition.
-        let version = unsafe { libc::gnu_get_libc_version() };
-        // SAFETY: libc returns a static string that ends with a NUL.
-        let version = unsafe { CStr::from_ptr(version) };
         Self {
-            kernel: kernel.trim_end().to_owned(),
-            libc: format!("glibc {}", version.to_string_lossy()),
+            kernel: sys::kernel_release(),
+            libc: sys::libc(),
             processors: thread::available_parallelism().map_or(0, usize::from),
         }
     }

@@ -1,17 +1,16 @@
 //! Starting workers, listening to them, and ending one that has fallen silent.
 //!
 //! Invariant: when [`Supervisor::work`] returns, its worker has been reaped. The bare worker's
-//! `LD_PRELOAD` does not name the library; the protected worker's names it first, and `FORKFIX`,
+//! preload variable does not name the library; the protected worker's names it first, and `FORKFIX`,
 //! which might switch it off, is not set.
 
 use std::env;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::ptr;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,13 +20,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::hazards::Hazard;
 use super::message::{Counts, Ended, Message, Outcome};
 use super::{Args, Error, Side};
+use crate::environment::{Environment, HANDSHAKE, KILL_SWITCH};
+use crate::sys::{self, PRELOAD, PRELOAD_SEPARATORS};
 
 /// A worker that says nothing for so long is stalled; it watches each of its children for a third
 /// of this at most.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Hangs after which a protected row, which has failed with the first one, is cut off.
 const PROTECTED_CUT_OFF: u32 = 100;
-const PRELOAD: &str = "LD_PRELOAD";
 
 /// Runs workers one after the other.
 pub(super) struct Supervisor<'a> {
@@ -100,8 +100,8 @@ impl<'a> Supervisor<'a> {
             .args(["--threads", &self.args.threads.to_string()])
             .arg("--library")
             .arg(self.library)
-            .env_remove("FORKFIX")
-            .env_remove("FORKFIX_HANDSHAKE")
+            .env_remove(KILL_SWITCH)
+            .env_remove(HANDSHAKE)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         match side {
@@ -212,7 +212,7 @@ fn how(status: ExitStatus) -> String {
 /// If this process itself was started with the library preloaded, replaces it by one that was not.
 ///
 /// Otherwise the library, which carries itself on to programs that are started, would be in the
-/// bare workers too; so the exec is a raw system call. `library` is canonical.
+/// bare workers too. `library` is canonical.
 pub(super) fn leave_library(library: &Path) -> Result<(), Error> {
     let Some(preload) = env::var_os(PRELOAD) else {
         return Ok(());
@@ -221,36 +221,21 @@ pub(super) fn leave_library(library: &Path) -> Result<(), Error> {
         return Ok(());
     };
 
-    let executable = env::current_exe().map_err(Error::Start)?;
-    let executable = c_string(executable.into_os_string())?;
-    let arguments = env::args_os().map(c_string).collect::<Result<Vec<_>, _>>()?;
-    let variables = env::vars_os().filter(|(name, _)| name != PRELOAD);
-    let variables = variables.chain((!others.is_empty()).then(|| (PRELOAD.into(), others)));
-    let variables = variables
-        .map(|(mut name, value)| {
-            name.push("=");
-            name.push(value);
-            c_string(name)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let pointers = |strings: &[CString]| -> Vec<_> {
-        strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
-    };
-    let (argv, envp) = (pointers(&arguments), pointers(&variables));
-    // SAFETY: the path and all strings end with a NUL, both arrays with a null; all live on this
-    // frame, and no other thread changes them. Returns only if it failed.
-    unsafe {
-        libc::syscall(libc::SYS_execve, executable.as_ptr(), argv.as_ptr(), envp.as_ptr());
+    let mut environment = Environment::inherited();
+    environment.set(PRELOAD, &others);
+    if others.is_empty() {
+        environment.remove(PRELOAD);
     }
-    Err(Error::Start(io::Error::last_os_error()))
+    // With the kill switch in it, the library hands an environment on as it is.
+    environment.set(KILL_SWITCH, OsStr::new("off"));
+    let executable = env::current_exe().map_err(Error::Start)?;
+    let arguments: Vec<OsString> = env::args_os().collect();
+    Err(Error::Start(sys::exec(&executable, &arguments, environment.entries())))
 }
 
-fn c_string(string: OsString) -> Result<CString, Error> {
-    CString::new(string.into_vec()).map_err(|error| Error::Start(error.into()))
-}
-
-/// An `LD_PRELOAD` without the library; `None` if it does not name it. A name without a slash,
-/// which the loader would search for, stands for the library if the file names are equal.
+/// A value of the preload variable without the library; `None` if it does not name it. A name
+/// without a slash, which the loader would search for, stands for the library if the file names are
+/// equal.
 fn without(preload: &OsStr, library: &Path) -> Option<OsString> {
     let is_library = |entry: &[u8]| {
         let entry = Path::new(OsStr::from_bytes(entry));
@@ -263,7 +248,7 @@ fn without(preload: &OsStr, library: &Path) -> Option<OsString> {
     let entries = || {
         preload
             .as_bytes()
-            .split(|&byte| byte == b':' || byte == b' ')
+            .split(|byte| PRELOAD_SEPARATORS.contains(byte))
             .filter(|entry| !entry.is_empty())
     };
     let others: Vec<&[u8]> = entries().filter(|entry| !is_library(entry)).collect();

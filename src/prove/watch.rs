@@ -1,18 +1,25 @@
 //! Whether a child comes back: waiting with a deadline, and the proof of a hang.
 //!
-//! A child is hung if it has one thread, which sits in a futex wait without a time-out and has not
-//! moved between two looks: nobody is left who could wake it. A child that is stuck in any other
-//! way is hung when the deadline has passed.
+//! A child is hung if nobody is left in it who could wake anybody, which two equal looks at an
+//! [`EndlessWait`] prove. A child that is stuck in any other way, or on a system that shows no such
+//! thing, is hung when the deadline has passed.
 //!
 //! Invariant: when [`watch`] returns, the child has been reaped; it was killed by its own pid,
 //! which cannot have been reused before that.
 
-use std::fs;
+#[cfg(target_os = "linux")]
+#[path = "watch/linux.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "watch/macos.rs"]
+mod system;
+
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
+
+use system::{EndlessWait, Exit};
 
 /// A child gets this long before anybody looks at what it does.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
@@ -35,11 +42,11 @@ pub(super) enum Fate {
 /// Waits for the child `pid`, which nobody else waits for.
 pub(super) fn watch(pid: libc::pid_t) -> io::Result<Fate> {
     let begun = Instant::now();
-    let pidfd = pidfd_open(pid)?;
+    let exit = Exit::of(pid)?;
     let mut wait = FIRST_LOOK;
     let mut last_look = None;
-    while !exited(&pidfd, wait)? {
-        let look = futex_wait(pid);
+    while !exit.came_within(wait)? {
+        let look = EndlessWait::of(pid);
         if (look.is_some() && look == last_look) || begun.elapsed() >= DEADLINE {
             // SAFETY: no precondition; the pid is our own child's, not yet reaped.
             unsafe { libc::kill(pid, libc::SIGKILL) };
@@ -51,43 +58,6 @@ pub(super) fn watch(pid: libc::pid_t) -> io::Result<Fate> {
     }
     let status = reap(pid)?;
     Ok(if status.success() { Fate::Returned } else { Fate::Crashed(status.to_string()) })
-}
-
-/// The state of a process whose only thread sits in a futex wait that nothing but a wake-up ends;
-/// two equal states are two looks at the same wait.
-fn futex_wait(pid: libc::pid_t) -> Option<String> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    if !status.lines().any(|line| line == "Threads:\t1") {
-        return None;
-    }
-    // Number, six arguments, stack pointer, program counter; the fourth argument is the time-out.
-    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
-    let mut fields = call.split_whitespace();
-    let futex = fields.next()? == libc::SYS_futex.to_string();
-    let endless = fields.nth(3)? == "0x0";
-    (futex && endless).then_some(call)
-}
-
-/// A descriptor that becomes readable when the process exits.
-fn pidfd_open(pid: libc::pid_t) -> io::Result<OwnedFd> {
-    // SAFETY: the call takes two numbers and touches no memory.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
-}
-
-/// Whether the process has exited; waits for that at most `wait`.
-fn exited(pidfd: &OwnedFd, wait: Duration) -> io::Result<bool> {
-    let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: the pointer is to one live entry, and one is the given number.
-    match unsafe { libc::poll(&mut poll, 1, wait) } {
-        -1 => Err(io::Error::last_os_error()),
-        ready => Ok(ready > 0),
-    }
 }
 
 /// The wait status of a child that has exited or is about to.

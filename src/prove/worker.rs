@@ -2,16 +2,14 @@
 //!
 //! Threads hammer the row's call; the main thread forks, times `fork`, and [watches](super::watch)
 //! each child. Whether the library is loaded is not the worker's choice but its environment's; the
-//! worker reports what it finds in its own memory map.
+//! worker reports what it finds in its own memory.
 //!
 //! Invariant: a child runs [`child`] and nothing else of this program. The hammering threads use no
 //! lock of Rust's, so that a hang is libc's.
 
 use std::ffi::{CString, c_char};
-use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::process::ExitCode;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -23,12 +21,16 @@ use super::calls::{KEPT_PREFIX, KEPT_VARIABLES};
 use super::hazards::{Action, Call, Hazard};
 use super::message::{Counts, Ended, Latency, Message, Outcome};
 use super::watch::{Fate, watch};
+use crate::sys;
 
 /// Progress is told at most this often.
 const PROGRESS: Duration = Duration::from_millis(100);
 
 /// Once a row is decided, `fork` is timed until there are this many samples.
 const TIMED_FORKS: u32 = 500;
+
+/// A child that nobody watches any more ends after so many seconds; longer than anybody watches one.
+const CHILD_ALARM: u32 = 30;
 
 /// Tells the hammering threads to end.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -59,7 +61,7 @@ pub(super) fn main(args: &WorkerArgs) -> ExitCode {
 fn work(args: &WorkerArgs) -> Result<Outcome, String> {
     let id = args.hazard.as_deref().unwrap_or_default();
     let hazard = Hazard::find(id).ok_or_else(|| format!("there is no hazard named {id:?}"))?;
-    let library_mapped = args.library.as_deref().is_some_and(is_mapped);
+    let library_mapped = args.library.as_deref().is_some_and(sys::is_mapped);
     prepare_process();
     tell(&Message::Hello { library_mapped }).map_err(|error| error.to_string())?;
 
@@ -124,21 +126,9 @@ fn tell(message: &Message) -> io::Result<()> {
     out.flush()
 }
 
-/// Whether a file is mapped into this process. `path` is canonical.
-pub(super) fn is_mapped(path: &Path) -> bool {
-    let maps = fs::read("/proc/self/maps").unwrap_or_default();
-    maps.split(|&byte| byte == b'\n').any(|line| {
-        // Only the path field may hold a slash.
-        let mapped = line.iter().position(|&byte| byte == b'/').map(|at| &line[at..]);
-        let mapped = mapped.map(|field| field.strip_suffix(b" (deleted)").unwrap_or(field));
-        mapped == Some(path.as_os_str().as_bytes())
-    })
-}
-
 /// Ties this process to its supervisor's life, and lets crashing children leave no core files.
 fn prepare_process() {
-    // SAFETY: the option takes one number.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    sys::die_with_parent();
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live object of this frame.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
@@ -223,9 +213,11 @@ impl Step {
 
 /// All that a forked child does: the call, and out. No allocation, no std.
 fn child(call: Option<fn() -> bool>, answer: bool, parent: libc::pid_t) -> ! {
-    // A child that hangs must not outlive a worker that is killed.
-    // SAFETY: the option takes one number.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // A child that hangs must not outlive a worker that is killed; nor, where the kernel does not see
+    // to that, its watcher's deadline by much.
+    sys::die_with_parent();
+    // SAFETY: takes a number; the signal's default action ends the process.
+    unsafe { libc::alarm(CHILD_ALARM) };
     // SAFETY: no precondition.
     let orphaned = unsafe { libc::getppid() } != parent;
     let as_before = orphaned || call.is_none_or(|call| call() == answer);

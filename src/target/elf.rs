@@ -1,10 +1,9 @@
-//! What kind of file the kernel would see: an ELF image, a script, or neither.
+//! What an ELF image says of itself.
 //!
 //! Only headers are read, so the size of a program does not matter.
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -13,32 +12,11 @@ use object::read::ReadCache;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, ReadRef};
 
-/// As much of a file as the kernel looks at to tell how to run it, in bytes.
-const HEAD: u64 = 256;
-
-/// The kinds of executable file.
-pub(crate) enum Kind {
-    /// An ELF program or shared library.
-    Elf(Image),
-    /// A file that starts with `#!`.
-    Script {
-        /// The path after `#!`.
-        interpreter: PathBuf,
-        /// Everything after that path, which the kernel passes as one argument.
-        argument: Option<String>,
-    },
-    /// Text without `#!`: `execvp` and shells give it to `/bin/sh`.
-    Text,
-    /// Nothing that can be run.
-    Broken,
-}
-
 /// The facts of an ELF image that decide whether a library can be preloaded into it.
 pub(crate) struct Image {
     class: u8,
     machine: u16,
-    /// Position-independent: a shared library or a program built with `-pie`.
-    pub(crate) shared: bool,
+    shared: bool,
     /// The loader it asks for; without one it is statically linked.
     pub(crate) interpreter: Option<PathBuf>,
     /// Built by Go, whose runtime makes its system calls itself.
@@ -48,6 +26,11 @@ pub(crate) struct Image {
 }
 
 impl Image {
+    /// Whether it is position-independent: a shared library or a program built with `-pie`.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     /// The name of the machine this image is built for, unless it is ours.
     pub(crate) fn foreign_machine(&self) -> Option<String> {
         let ours = if cfg!(target_arch = "aarch64") { elf::EM_AARCH64 } else { elf::EM_X86_64 };
@@ -70,40 +53,9 @@ impl Image {
     }
 }
 
-/// Tells the kind of `file`.
-pub(crate) fn read(mut file: File) -> io::Result<Kind> {
-    let mut head = Vec::new();
-    Read::by_ref(&mut file).take(HEAD).read_to_end(&mut head)?;
-    if head.starts_with(&elf::ELFMAG) {
-        file.rewind()?;
-        return Ok(image(&head, file).map_or(Kind::Broken, Kind::Elf));
-    }
-    if let Some(line) = head.strip_prefix(b"#!") {
-        return Ok(script(line));
-    }
-    // Shells tell text from data by the same test: a NUL in what should be the first line.
-    let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(if first_line.contains(&0) { Kind::Broken } else { Kind::Text })
-}
-
-/// Parses the line after `#!` as the kernel does.
-fn script(line: &[u8]) -> Kind {
-    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = line.trim_ascii();
-    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
-    let (interpreter, argument) = line.split_at(end);
-    if interpreter.is_empty() {
-        return Kind::Broken;
-    }
-    let argument = String::from_utf8_lossy(argument.trim_ascii()).into_owned();
-    Kind::Script {
-        interpreter: PathBuf::from(OsStr::from_bytes(interpreter)),
-        argument: Some(argument).filter(|argument| !argument.is_empty()),
-    }
-}
-
-/// Reads the headers of an ELF file; `None` if the kernel would not take them for a program.
-fn image(head: &[u8], file: File) -> Option<Image> {
+/// Reads the headers of an ELF file that starts with `head`; `None` if the kernel would not take
+/// them for a program.
+pub(crate) fn read(head: &[u8], file: File) -> Option<Image> {
     let class = *head.get(4)?;
     let number = |at: usize| {
         let bytes = [*head.get(at)?, *head.get(at + 1)?];
@@ -150,23 +102,6 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parsed(line: &str) -> Option<(String, Option<String>)> {
-        match script(line.as_bytes()) {
-            Kind::Script { interpreter, argument } => {
-                Some((interpreter.to_str()?.to_owned(), argument))
-            }
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn a_script_names_its_interpreter_and_one_argument() {
-        assert_eq!(parsed("/bin/sh\nexit\n"), Some(("/bin/sh".into(), None)));
-        assert_eq!(parsed(" /bin/sh -e -u \nx"), Some(("/bin/sh".into(), Some("-e -u".into()))));
-        assert_eq!(parsed("\t/bin/sh"), Some(("/bin/sh".into(), None)));
-        assert_eq!(parsed("  \n/bin/sh"), None);
-    }
 
     #[test]
     fn machines_are_named_with_their_width() {

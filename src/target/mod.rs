@@ -3,11 +3,19 @@
 //!
 //! Invariant: nothing here runs any code of the target.
 
-pub(crate) mod elf;
+#[cfg(target_os = "linux")]
+mod elf;
 mod find;
+pub(crate) mod kind;
+pub(crate) mod macho;
 pub(crate) mod privilege;
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod system;
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -15,13 +23,12 @@ use std::path::{Path, PathBuf};
 
 use crate::environment::Environment;
 use crate::error::Error;
-use elf::{Image, Kind};
+use kind::Kind;
+
+pub(crate) use system::{Image, loader_reason};
 
 /// The shell that `execvp` gives text without `#!` to.
 pub(crate) const SHELL: &str = "/bin/sh";
-
-/// How many interpreters deep the kernel follows scripts.
-const MOST_SCRIPTS: usize = 5;
 
 /// What a command runs.
 pub(crate) struct Target {
@@ -32,7 +39,7 @@ pub(crate) struct Target {
     /// The files on the way to `program`: the command itself, then its interpreters. Empty if the
     /// command is a program.
     pub(crate) scripts: Vec<PathBuf>,
-    /// The ELF program that the kernel loads in the end.
+    /// The program that the kernel loads in the end.
     pub(crate) program: PathBuf,
     /// Its headers; `None` if it may be executed but not read.
     pub(crate) image: Option<Image>,
@@ -59,12 +66,13 @@ impl Target {
         loop {
             let path = self.program.clone();
             let next = match kind(&path)? {
-                Some(Kind::Elf(image)) => {
-                    require_loader(&path, &image)?;
+                Some(Kind::Image(image)) => {
+                    system::require_runnable(&path, &image)?;
                     self.image = Some(image);
                     return Ok(());
                 }
                 None => return Ok(()),
+                Some(Kind::Foreign { system }) => return Err(Error::Foreign { path, system }),
                 Some(Kind::Script { interpreter, argument }) => {
                     let next = interpreter_of(&path, &interpreter)?;
                     match argument.as_deref().and_then(|argument| behind_env(&next, argument)) {
@@ -80,40 +88,12 @@ impl Target {
                 }
                 Some(Kind::Text | Kind::Broken) => return Err(Error::Format { path }),
             };
-            if self.scripts.len() == MOST_SCRIPTS {
+            if self.scripts.len() == system::MOST_SCRIPTS {
                 return Err(Error::TooManyInterpreters { path: self.path.clone() });
             }
             self.scripts.push(path);
             self.program = next;
         }
-    }
-
-    /// The loader of the program, if that loader would look at `LD_PRELOAD`; else why it would not.
-    pub(crate) fn loader(&self) -> Result<&Path, Error> {
-        self.direct_loader().map_err(|cause| self.told_of_script(cause))
-    }
-
-    fn direct_loader(&self) -> Result<&Path, Error> {
-        let path = || self.program.clone();
-        let image = self.image.as_ref().ok_or_else(|| Error::Unreadable { path: path() })?;
-        if let Some(machine) = image.foreign_machine() {
-            return Err(Error::Machine { path: path(), machine });
-        }
-        let Some(interpreter) = image.interpreter.as_deref() else {
-            return Err(Error::Static { path: path() });
-        };
-        if let Some(privilege) = privilege::gained(&self.program) {
-            return Err(Error::Privileged { path: path(), privilege });
-        }
-        if is_musl(interpreter) {
-            return Err(Error::Musl { path: path(), interpreter: interpreter.to_owned() });
-        }
-        let name = file_name(interpreter);
-        // glibc's loaders are called ld-linux-x86-64.so.2, ld-linux-aarch64.so.1, ld64.so.2, ld.so.1.
-        if !["ld-linux", "ld64.so", "ld.so"].iter().any(|start| name.starts_with(start)) {
-            return Err(Error::Loader { path: path(), interpreter: interpreter.to_owned() });
-        }
-        Ok(interpreter)
     }
 
     /// Names the script, if `cause` is about an interpreter that its user did not name.
@@ -125,13 +105,30 @@ impl Target {
     }
 }
 
+/// What would be mapped into a program.
+pub(crate) struct Listing {
+    /// Names and paths, as the loader knows them.
+    pub(crate) libraries: Vec<String>,
+    /// Other entries of the preload variable that would be left out, each with its reason.
+    pub(crate) ignored: Vec<(String, String)>,
+}
+
+impl Listing {
+    /// Whether a library whose file name starts with `prefix` would be mapped.
+    pub(crate) fn has(&self, prefix: &str) -> bool {
+        self.libraries
+            .iter()
+            .any(|library| library.rsplit('/').next().unwrap_or_default().starts_with(prefix))
+    }
+}
+
 fn in_script(script: &Path, cause: Error) -> Error {
     Error::Script { script: script.to_owned(), cause: Box::new(cause) }
 }
 
 /// The kind of `path`; `None` if it may not be read.
 fn kind(path: &Path) -> Result<Option<Kind>, Error> {
-    match File::open(path).and_then(elf::read) {
+    match File::open(path).and_then(kind::read) {
         Ok(kind) => Ok(Some(kind)),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
         Err(source) => Err(Error::Exec { path: path.to_owned(), source }),
@@ -150,29 +147,10 @@ fn interpreter_of(script: &Path, interpreter: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// A program whose loader is missing cannot run, protected or not.
-fn require_loader(path: &Path, image: &Image) -> Result<(), Error> {
-    match &image.interpreter {
-        // A musl loader is named as the reason even where it is not installed.
-        Some(loader) if !loader.exists() && !is_musl(loader) => {
-            Err(Error::InterpreterMissing { path: path.to_owned(), interpreter: loader.clone() })
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_musl(loader: &Path) -> bool {
-    file_name(loader).starts_with("ld-musl-")
-}
-
-fn file_name(path: &Path) -> Cow<'_, str> {
-    path.file_name().unwrap_or_default().to_string_lossy()
-}
-
 /// The program that `env` would run next, if `interpreter` is `env` and its argument is simple:
 /// `NAME`, or `-S NAME …`, perhaps with assignments before the name.
 fn behind_env<'a>(interpreter: &Path, argument: &'a str) -> Option<&'a str> {
-    if interpreter.file_name() != Some(OsStr::new("env")) {
+    if !system::LOOKS_BEHIND_ENV || interpreter.file_name() != Some(OsStr::new("env")) {
         return None;
     }
     let name = match argument.strip_prefix("-S") {

@@ -1,9 +1,10 @@
-//! Whether executing a file makes the kernel set `AT_SECURE`, which makes the loader ignore
-//! `LD_PRELOAD`.
+//! Whether executing a file makes the kernel set `AT_SECURE`, which makes the loader ignore the
+//! preload variable.
 //!
-//! The rule is the kernel's: a program runs in secure mode if its effective user or group differs from the *real* one
-//! of the process that executes it, or, unless that is root, if the file grants capabilities. So a file that is setuid
-//! root is secure for a user and ordinary for root.
+//! The rule is the kernel's: a program runs in secure mode if its effective user or group differs from
+//! the *real* one of the process that executes it, or, unless that is root, if the file grants
+//! capabilities. So a file that is setuid root is secure for a user and ordinary for root. On macOS
+//! there are no capabilities, and dyld asks issetugid(2).
 
 use std::fmt::{self, Display};
 use std::fs::Metadata;
@@ -12,9 +13,10 @@ use std::path::Path;
 
 use crate::sys::{self, Ids};
 
-const SET_UID: u32 = libc::S_ISUID;
-/// Without the group's x bit, the other bit used to mean mandatory locking.
-const SET_GID: u32 = libc::S_ISGID | libc::S_IXGRP;
+/// `S_ISUID` of chmod(2).
+const SET_UID: u32 = 0o4000;
+/// `S_ISGID` and `S_IXGRP`: without the group's x bit, the other bit used to mean mandatory locking.
+const SET_GID: u32 = 0o2010;
 /// The bit of a capability attribute's first word that makes the permitted ones effective at once.
 const EFFECTIVE: u32 = 1;
 

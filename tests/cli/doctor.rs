@@ -4,7 +4,9 @@ use predicates::prelude::*;
 use predicates::str::{contains, is_match};
 use serde_json::Value;
 
-use crate::fixture::{Files, SHOW, forkfix, output, run, without_ours};
+use crate::fixture::{
+    Files, MACHINE_OFFSET, OTHER_MACHINE, SHOW, forkfix, output, run, without_ours,
+};
 
 fn doctor(program: impl AsRef<std::ffi::OsStr>) -> assert_cmd::Command {
     let mut command = forkfix();
@@ -46,7 +48,7 @@ fn it_agrees_with_run() {
         script,
         missing,
         files.compile("static", SHOW, &["-static"]),
-        files.patched(&show, 18, &[183, 0]),
+        files.patched(&show, MACHINE_OFFSET, &OTHER_MACHINE.0),
         files.with_loader(&show, "/lib/ld-musl-x86_64.so.1"),
         files.compile("sanitized", SHOW, &["-fsanitize=address"]),
         files.path().to_owned(),
@@ -87,7 +89,7 @@ fn the_library_and_its_options_are_part_of_it() {
 #[test]
 fn the_switch_and_other_preloads_are_part_of_it() {
     let mut command = doctor("true");
-    let switch = contains("fail  switch       FORKFIX=off is set");
+    let switch = contains("fail  switch       FORKFIX=off (or 0) is set");
     command.env("FORKFIX", "off").assert().code(125).stdout(switch);
     let mut command = doctor("true");
     let preload = contains("warn  preload      the loader will leave out '/nonexistent/other.so'");

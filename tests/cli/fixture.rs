@@ -30,6 +30,20 @@ int main(int argc, char **argv) {
 }
 "#;
 
+/// glibc's loader on this machine.
+pub(crate) const LOADER: &str = if cfg!(target_arch = "aarch64") {
+    "/lib/ld-linux-aarch64.so.1"
+} else {
+    "/lib64/ld-linux-x86-64.so.2"
+};
+
+/// The number of another machine in an ELF header, as it stands there, and its name.
+pub(crate) const OTHER_MACHINE: ([u8; 2], &str) =
+    if cfg!(target_arch = "aarch64") { ([62, 0], "x86_64") } else { ([183, 0], "aarch64") };
+
+/// Where the machine stands in an ELF header.
+pub(crate) const MACHINE_OFFSET: usize = 18;
+
 /// `nobody`, who stands for every user but root.
 pub(crate) const NOBODY: u32 = 65534;
 
@@ -159,7 +173,7 @@ impl Files {
     /// A copy of `original` that asks for another loader, whose path is not longer than the usual
     /// one's.
     pub(crate) fn with_loader(&self, original: &Path, loader: &str) -> PathBuf {
-        let usual = b"/lib64/ld-linux-x86-64.so.2\0";
+        let usual = [LOADER.as_bytes(), b"\0"].concat();
         let content = fs::read(original).expect("it is ours");
         let at = content.windows(usual.len()).position(|window| window == usual);
         let mut path = loader.as_bytes().to_vec();

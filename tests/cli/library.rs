@@ -1,5 +1,6 @@
 //! Where the library is looked for, and which one is refused.
 
+use std::env::consts::ARCH;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -8,7 +9,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 
 use crate::common;
-use crate::fixture::{Files, run_true_with, text, without_ours};
+use crate::fixture::{Files, MACHINE_OFFSET, OTHER_MACHINE, run_true_with, text, without_ours};
 
 #[test]
 fn it_is_found_in_each_place_of_an_installation() {
@@ -112,9 +113,11 @@ fn one_that_is_no_library_is_refused() {
 #[test]
 fn one_for_another_machine_is_refused() {
     let files = Files::new();
-    let aarch64 = files.patched(common::library(), 18, &[183, 0]);
-    let message = contains("is built for 64-bit aarch64, but this is x86_64");
-    run_true_with(&aarch64).assert().code(125).stderr(message);
+    let (number, name) = OTHER_MACHINE;
+    let other = files.patched(common::library(), MACHINE_OFFSET, &number);
+    let message = contains(format!("is built for 64-bit {name}, but this is {ARCH}"));
+    run_true_with(&other).assert().code(125).stderr(message);
     let small = files.patched(common::library(), 4, &[1]);
-    run_true_with(&small).assert().code(125).stderr(contains("is built for 32-bit x86_64"));
+    let message = contains(format!("is built for 32-bit {ARCH}"));
+    run_true_with(&small).assert().code(125).stderr(message);
 }

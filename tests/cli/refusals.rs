@@ -1,6 +1,7 @@
 //! Programs that would run unprotected: each is refused with its reason, and runs all the same
 //! where that is allowed.
 
+use std::env::consts::ARCH;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -8,7 +9,10 @@ use std::path::Path;
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::fixture::{Files, NOBODY, SHOW, forkfix, is_root, need_root, run, text};
+use crate::fixture::{
+    Files, LOADER, MACHINE_OFFSET, NOBODY, OTHER_MACHINE, SHOW, forkfix, is_root, need_root, run,
+    text,
+};
 
 /// Expects that `program` is refused with `reason`, with no part of it run.
 fn refused(program: &Path, reason: &str) {
@@ -48,12 +52,17 @@ fn a_static_program_may_start_protected_ones() {
 fn programs_for_another_machine() {
     let files = Files::new();
     let show = files.show("show");
-    let aarch64 = files.patched(&show, 18, &[183, 0]);
-    refused(&aarch64, "is built for 64-bit aarch64, but the library is built for x86_64");
+    let (number, name) = OTHER_MACHINE;
+    let other = files.patched(&show, MACHINE_OFFSET, &number);
+    let reason = format!("is built for 64-bit {name}, but the library is built for {ARCH}");
+    refused(&other, &reason);
     let small = files.patched(&show, 4, &[1]);
-    refused(&small, "is built for 32-bit x86_64, but the library");
-    // The kernel refuses it then, and that is not our refusal.
-    allowed(&aarch64).assert().code(126).stderr(contains("cannot be executed"));
+    refused(&small, &format!("is built for 32-bit {ARCH}, but the library"));
+    // The kernel refuses a machine that not even an emulator is installed for, and that is not our
+    // refusal.
+    let unknown = files.patched(&show, MACHINE_OFFSET, &[0xfe, 0xfe]);
+    refused(&unknown, "is built for ELF machine number 65278");
+    allowed(&unknown).assert().code(126).stderr(contains("cannot be executed"));
 }
 
 #[test]
@@ -70,7 +79,7 @@ fn a_library_for_glibc_stays_out_of_a_musl_program() {
     let short = tempfile::Builder::new().prefix("f").rand_bytes(3).tempdir_in("/tmp");
     let short = short.expect("there is room");
     let link = short.path().join("ld-musl-x");
-    std::os::unix::fs::symlink("/lib64/ld-linux-x86-64.so.2", &link).expect("it is ours");
+    std::os::unix::fs::symlink(LOADER, &link).expect("it is ours");
     let link = link.to_str().expect("temporary paths are text");
     let program = files.with_loader(&files.show("show"), link);
     refused(&program, "runs on musl");
@@ -200,8 +209,10 @@ fn programs_with_address_sanitizer() {
 fn the_kill_switch() {
     let files = Files::new();
     let show = files.show("show");
-    let message = contains("FORKFIX=off is set, which makes the library inert");
-    run(&show).env("FORKFIX", "off").assert().code(125).stderr(message).stdout("");
+    for value in ["off", "0"] {
+        let message = contains("FORKFIX=off (or 0) is set, which makes the library inert");
+        run(&show).env("FORKFIX", value).assert().code(125).stderr(message).stdout("");
+    }
     let mut command = allowed(&show);
     command.env("FORKFIX", "off").assert().success().stderr(contains("running unprotected"));
     run(&show).env("FORKFIX", "").assert().success().stdout(contains(" protected\n"));

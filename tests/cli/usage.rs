@@ -43,7 +43,9 @@ fn version_is_the_package_s() {
 #[test]
 fn the_manual_page_describes_every_option() {
     let page = text(forkfix().args(["generate", "man"]));
-    for part in ["FORKFIX RUN", "FORKFIX DOCTOR", "FORKFIX PROVE", "no\\-follow", "Exit codes:"] {
+    for part in
+        ["FORKFIX RUN", "FORKFIX DOCTOR", "FORKFIX PROVE", "no\\-follow", "preset", "Exit codes:"]
+    {
         assert!(page.contains(part), "{part} is not in:\n{page}");
     }
     assert!(!page.contains("PROVE\\-WORKER") && !page.contains("PROVE-WORKER"));

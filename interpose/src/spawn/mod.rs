@@ -20,7 +20,7 @@ use crate::environ::{self, Strs};
 use crate::family::Family;
 use crate::forker::{self, Scope};
 use crate::preload::{self, Change};
-use crate::{options, sys, threads};
+use crate::{options, reader, sys, threads};
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -119,7 +119,9 @@ unsafe fn with_environment(
     }
     let mut snapshot = Snapshot::new();
     let mut env = env;
-    if threads::may_be_many() {
+    // A thread inside a call (libSystem's `popen` comes through here, or a module of NSS) holds libc's locks.
+    // It must not wait for another forker, which would wait for it or go on without: no snapshot then.
+    if threads::may_be_many() && !reader::is_inside() {
         let closed = forker::close(Scope::Only(Family::Environment));
         // Only now: the array may have moved since the caller looked.
         if environ::is_current(env) {

@@ -4,25 +4,66 @@ use core::fmt::Write;
 
 use libc::c_int;
 
-use super::{Activity, close, open_read, peek, peer, read};
+use super::{Activity, close, gettid, open_read, peek, peer, read};
 use crate::family::HarmlessWait;
 use crate::text::Text;
 
 /// A system call that a thread sits in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct InSyscall {
-    /// Its number, as in `libc::SYS_*`.
+    /// Its number in the kernel's own table, see [`Numbers`].
     number: i64,
     /// Its first two arguments.
     args: [usize; 2],
 }
 
+/// The kernel's numbers of some system calls. They are not `libc::SYS_*` where an emulator (qemu-user,
+/// Rosetta) runs this program on a machine of another kind: it hands the calls on, and `/proc` shows
+/// what arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Numbers {
+    futex: i64,
+    /// `poll` and `ppoll`, or twice the latter.
+    polls: [i64; 2],
+    /// `wait4` and `waitid`.
+    processes: [i64; 2],
+    /// `read`, `write`, `readv` and `writev`.
+    transfers: [i64; 4],
+}
+
+impl Numbers {
+    /// Those of the running kernel: `/proc` says of a thread that reads about itself that it reads.
+    fn now() -> Option<Self> {
+        thread_syscall(gettid()).and_then(|read| Self::of_machine_with_read(read.number))
+    }
+
+    fn of_machine_with_read(number: i64) -> Option<Self> {
+        match number {
+            // x86-64: arch/x86/entry/syscalls/syscall_64.tbl
+            0 => Some(Self {
+                futex: 202,
+                polls: [7, 271],
+                processes: [61, 247],
+                transfers: [0, 1, 19, 20],
+            }),
+            // arm64: include/uapi/asm-generic/unistd.h
+            63 => Some(Self {
+                futex: 98,
+                polls: [73, 73],
+                processes: [260, 95],
+                transfers: [63, 64, 65, 66],
+            }),
+            _ => None,
+        }
+    }
+}
+
 /// What thread `tid` of this process is doing.
 pub(crate) fn activity(tid: u32) -> Activity {
-    match thread_syscall(tid) {
-        None => Activity::Running,
-        Some(call) if call.number == libc::SYS_futex => Activity::LockWait,
-        Some(_) => Activity::Blocked,
+    match (thread_syscall(tid), Numbers::now()) {
+        (None, _) => Activity::Running,
+        (Some(call), Some(numbers)) if call.number == numbers.futex => Activity::LockWait,
+        (Some(_), _) => Activity::Blocked,
     }
 }
 
@@ -50,28 +91,19 @@ fn parse(line: &[u8]) -> Option<InSyscall> {
 
 /// Whether thread `tid` sleeps in a system call of the kind `wait`.
 pub(crate) fn waits(tid: u32, wait: HarmlessWait) -> bool {
-    let Some(call) = thread_syscall(tid) else {
+    let (Some(call), Some(numbers)) = (thread_syscall(tid), Numbers::now()) else {
         return false;
     };
     match wait {
-        HarmlessWait::Dns => waits_for_dns(&call),
-        HarmlessWait::Process => matches!(call.number, libc::SYS_wait4 | libc::SYS_waitid),
-        HarmlessWait::Transfer => {
-            matches!(
-                call.number,
-                libc::SYS_read | libc::SYS_readv | libc::SYS_write | libc::SYS_writev
-            )
-        }
+        HarmlessWait::Dns => numbers.polls.contains(&call.number) && polls_dns_server(&call),
+        HarmlessWait::Process => numbers.processes.contains(&call.number),
+        HarmlessWait::Transfer => numbers.transfers.contains(&call.number),
     }
 }
 
-/// Whether `call` is a `poll` whose first descriptor is connected to port 53.
-fn waits_for_dns(call: &InSyscall) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let polls = call.number == libc::SYS_poll || call.number == libc::SYS_ppoll;
-    #[cfg(not(target_arch = "x86_64"))]
-    let polls = call.number == libc::SYS_ppoll;
-    if !polls || call.args[1] == 0 {
+/// Whether the first descriptor of `call`, a `poll`, is connected to port 53.
+fn polls_dns_server(call: &InSyscall) -> bool {
+    if call.args[1] == 0 {
         return false;
     }
     let mut polled = libc::pollfd { fd: -1, events: 0, revents: 0 };
@@ -93,6 +125,22 @@ mod tests {
         let call = parse(b"7 0x7ffd10 0x1 0x1388 0x0 0x0 0x0 0x7ffc00 0x7f00\n");
         assert_eq!(call, Some(InSyscall { number: 7, args: [0x7ffd10, 1] }));
     }
+
+    #[test]
+    fn the_numbers_are_the_kernels() {
+        let native = Numbers {
+            futex: libc::SYS_futex,
+            polls: [POLL, libc::SYS_ppoll],
+            processes: [libc::SYS_wait4, libc::SYS_waitid],
+            transfers: [libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev],
+        };
+        assert_eq!(Numbers::now(), Some(native));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    const POLL: i64 = libc::SYS_poll;
+    #[cfg(not(target_arch = "x86_64"))]
+    const POLL: i64 = libc::SYS_ppoll;
 
     #[test]
     fn running_and_garbage_are_unknown() {

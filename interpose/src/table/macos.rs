@@ -93,7 +93,6 @@ gated! {
         bare setgrent() = ();
         libc endgrent() = ();
         libc getgrouplist(user: Str, group: c_int, to: *mut c_int, count: *mut c_int) -> c_int = with(EIO, -1);
-        bare getgrouplist_2(user: Str, group: gid_t, to: *mut *mut gid_t) -> c_int = with(EIO, -1);
         libc initgroups(user: Str, group: c_int) -> c_int = with(EIO, -1);
     }
 

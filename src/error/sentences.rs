@@ -1,168 +1,10 @@
-//! Why the command did not run the program: one variant per cause, one sentence or two each that
-//! say what is wrong, why, and what to do.
+//! What the errors say.
 
-use std::ffi::OsString;
 use std::fmt::{self, Display};
-use std::io;
-use std::path::PathBuf;
 
+use super::Error;
 use crate::bounded::DEADLINE;
-use crate::exit;
-use crate::prove;
-use crate::target::privilege::Privilege;
-
-/// A cause that ends the command before the program runs.
-#[derive(Debug)]
-pub(crate) enum Error {
-    // The command line.
-    NoCommand,
-
-    // The program was not found.
-    EmptyCommand,
-    NotFound {
-        command: OsString,
-    },
-
-    // The program cannot be run.
-    Directory {
-        path: PathBuf,
-    },
-    NotExecutable {
-        path: PathBuf,
-    },
-    Format {
-        path: PathBuf,
-    },
-    InterpreterMissing {
-        path: PathBuf,
-        interpreter: PathBuf,
-    },
-    TooManyInterpreters {
-        path: PathBuf,
-    },
-    Exec {
-        path: PathBuf,
-        source: io::Error,
-    },
-
-    // The library is not usable.
-    OwnPath {
-        source: io::Error,
-    },
-    LibraryMissing {
-        path: PathBuf,
-    },
-    LibraryNowhere {
-        searched: Vec<PathBuf>,
-    },
-    LibraryUnreadable {
-        path: PathBuf,
-        source: io::Error,
-    },
-    LibraryPath {
-        path: PathBuf,
-        separator: &'static str,
-    },
-    LibraryFormat {
-        path: PathBuf,
-    },
-    LibraryMachine {
-        path: PathBuf,
-        machine: String,
-    },
-    LibraryVersion {
-        path: PathBuf,
-        version: String,
-    },
-    LibrarySilent {
-        path: PathBuf,
-        reason: String,
-    },
-    LibraryStuck {
-        path: PathBuf,
-    },
-    Options {
-        sentence: String,
-    },
-
-    // The program would run unprotected.
-    KillSwitch,
-    Unreadable {
-        path: PathBuf,
-    },
-    Static {
-        path: PathBuf,
-    },
-    Machine {
-        path: PathBuf,
-        machine: String,
-    },
-    Musl {
-        path: PathBuf,
-        interpreter: PathBuf,
-    },
-    Loader {
-        path: PathBuf,
-        interpreter: PathBuf,
-    },
-    Privileged {
-        path: PathBuf,
-        privilege: Privilege,
-    },
-    Sanitizer {
-        path: PathBuf,
-    },
-    NotMapped {
-        path: PathBuf,
-        reason: String,
-    },
-    LoaderStuck {
-        path: PathBuf,
-    },
-
-    /// The check itself could not be made, for want of processes or descriptors.
-    Check {
-        what: &'static str,
-        source: io::Error,
-    },
-
-    /// `cause` is about the interpreter of the script `script`.
-    Script {
-        script: PathBuf,
-        cause: Box<Self>,
-    },
-
-    /// `forkfix prove` could not measure.
-    Prove(prove::Error),
-}
-
-impl Error {
-    /// The status that the command ends with, one of the constants in [`exit`].
-    pub(crate) fn exit_code(&self) -> u8 {
-        match self {
-            Self::NoCommand => exit::USAGE,
-            Self::EmptyCommand | Self::NotFound { .. } => exit::NOT_FOUND,
-            Self::Directory { .. }
-            | Self::NotExecutable { .. }
-            | Self::Format { .. }
-            | Self::InterpreterMissing { .. }
-            | Self::TooManyInterpreters { .. }
-            | Self::Exec { .. } => exit::CANNOT_RUN,
-            Self::Script { cause, .. } => cause.exit_code(),
-            _ => exit::REFUSED,
-        }
-    }
-
-    /// Whether the library may still be preloaded if the user goes on all the same. The loader of
-    /// these programs never looks at it, but programs that they start may be protected by it.
-    pub(crate) fn is_harmless_to_preload(&self) -> bool {
-        match self {
-            Self::KillSwitch | Self::Static { .. } | Self::Privileged { .. } => true,
-            Self::Script { cause, .. } => cause.is_harmless_to_preload(),
-            _ => false,
-        }
-    }
-}
+use crate::sys::{FORMAT, LIBRARY_FILE, NAME, PRELOAD};
 
 impl std::error::Error for Error {}
 
@@ -198,8 +40,16 @@ impl Display for Error {
                 let path = path.display();
                 write!(
                     f,
-                    "'{path}' is neither an ELF program nor a script, so the kernel cannot run it; \
-                     check that it was built or copied whole"
+                    "'{path}' is neither {FORMAT} program nor a script, so the kernel cannot run \
+                     it; check that it was built or copied whole"
+                )
+            }
+            Self::Foreign { path, system } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "'{path}' is a program for {system}, which {NAME} cannot run; build it for \
+                     {NAME}, or run it on a system of its own"
                 )
             }
             Self::InterpreterMissing { path, interpreter } => {
@@ -258,7 +108,7 @@ impl Display for Error {
                 write!(
                     f,
                     "the library's path '{path}' has a {separator} in it, which separates names in \
-                     LD_PRELOAD, so the loader would not find it; move the library, or name a \
+                     {PRELOAD}, so the loader would not find it; move the library, or name a \
                      symbolic link to it with --library"
                 )
             }
@@ -266,8 +116,8 @@ impl Display for Error {
                 let path = path.display();
                 write!(
                     f,
-                    "'{path}' is not an ELF shared library, so the loader cannot preload it; name \
-                     libforkfix.so itself"
+                    "'{path}' is not {FORMAT} shared library, so the loader cannot preload it; \
+                     name {LIBRARY_FILE} itself"
                 )
             }
             Self::LibraryMachine { path, machine } => {
@@ -291,7 +141,7 @@ impl Display for Error {
                 write!(
                     f,
                     "the library '{path}' did not answer when it was preloaded into this command, so \
-                     it would protect nothing ({reason}); check that it is libforkfix.so and was \
+                     it would protect nothing ({reason}); check that it is {LIBRARY_FILE} and was \
                      built for this system's C library"
                 )
             }
@@ -300,13 +150,13 @@ impl Display for Error {
                 write!(
                     f,
                     "the library '{path}' did not answer within {seconds} s when it was preloaded \
-                     into this command; check that it is libforkfix.so"
+                     into this command; check that it is {LIBRARY_FILE}"
                 )
             }
             Self::Options { sentence } => write!(f, "{sentence}"),
             Self::KillSwitch => write!(
                 f,
-                "FORKFIX=off is set, which makes the library inert, so the program would run \
+                "FORKFIX=off (or 0) is set, which makes the library inert, so the program would run \
                  unprotected; unset FORKFIX, or accept that with --allow-unprotected"
             ),
             Self::Unreadable { path } => {
@@ -369,6 +219,10 @@ impl Display for Error {
                      preloaded library comes before it; set \
                      ASAN_OPTIONS=verify_asan_link_order=0, or go on with --allow-unprotected"
                 )
+            }
+            Self::MachO { path, obstacle } => {
+                let path = path.display();
+                write!(f, "'{path}' {obstacle}, or go on with --allow-unprotected")
             }
             Self::NotMapped { path, reason } => {
                 let path = path.display();

@@ -1,6 +1,17 @@
-//! Everything in the command that needs `unsafe`: thin wrappers of libc, safe to call.
+//! What the systems differ in, and thin wrappers of libc, safe to call.
 //!
-//! Callable from: the command's only thread. Nothing here changes the process but [`exec`].
+//! What has no counterpart on the other system stands in `linux.rs` and `macos.rs`, which have the
+//! same functions.
+//!
+//! Callable from: the command's only thread. Nothing here changes the process but [`exec`] and
+//! [`die_with_parent`].
+
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod system;
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
@@ -13,6 +24,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use libc::{c_char, c_int};
+
+pub(crate) use system::*;
 
 /// Whether SIGPIPE was ignored when this process started.
 static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
@@ -39,7 +52,8 @@ extern "C" fn remember_start() {
 // SAFETY: the section holds pointers to functions that the loader calls once, before `main`; libc's
 // `fcntl` and `sigaction` and our own atomics are all that this one uses.
 #[used]
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs"))]
 static REMEMBER_START: extern "C" fn() = remember_start;
 
 /// The user and group ids of this process that decide whether a new program gains privileges.
@@ -88,28 +102,6 @@ pub(crate) fn on_nosuid_mount(path: &Path) -> bool {
     asked == 0 && answer.f_flag & libc::ST_NOSUID != 0
 }
 
-/// Whether this process gave up gaining privileges by executing a program.
-pub(crate) fn no_new_privileges() -> bool {
-    // SAFETY: this command takes no pointer; the unused arguments must be zero.
-    unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 }
-}
-
-/// The `security.capability` attribute of `path`, if it has one.
-pub(crate) fn capability_attribute(path: &Path) -> Option<Vec<u8>> {
-    let path = c_string(path.as_os_str());
-    let mut value = [0u8; 64];
-    // SAFETY: both names are C strings, and `value` has as many bytes as we say.
-    let length = unsafe {
-        libc::getxattr(
-            path.as_ptr(),
-            c"security.capability".as_ptr(),
-            value.as_mut_ptr().cast(),
-            value.len(),
-        )
-    };
-    Some(value[..usize::try_from(length).ok()?].to_vec())
-}
-
 /// Where `execvp` looks for programs if `PATH` is not set.
 pub(crate) fn default_path() -> OsString {
     let mut value = [0u8; 256];
@@ -119,20 +111,16 @@ pub(crate) fn default_path() -> OsString {
     OsString::from_vec(text.to_bytes().to_vec())
 }
 
-/// The version of the C library that this command runs with, such as `2.36`.
-pub(crate) fn libc_version() -> String {
-    // SAFETY: takes nothing.
-    let version = unsafe { libc::gnu_get_libc_version() };
-    // SAFETY: glibc answers with a C string of its own that is never freed.
-    let version = unsafe { CStr::from_ptr(version) };
-    version.to_string_lossy().into_owned()
-}
-
-/// Whether the kernel has the barrier that makes the library's gate cheapest.
-pub(crate) fn has_private_expedited_membarrier() -> bool {
-    // SAFETY: the query command takes no pointer.
-    let commands = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_QUERY, 0, 0) };
-    commands >= 0 && commands & i64::from(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0
+/// The kernel's release, such as `6.1.0-13-amd64`.
+pub(crate) fn kernel_release() -> String {
+    let mut names = MaybeUninit::<libc::utsname>::zeroed();
+    // SAFETY: `names` is a valid place for the answer.
+    unsafe { libc::uname(names.as_mut_ptr()) };
+    // SAFETY: the structure is plain data, and all zeros is a value of it.
+    let names = unsafe { names.assume_init() };
+    // SAFETY: the kernel ends each name with a NUL; without an answer it is empty.
+    let release = unsafe { CStr::from_ptr(names.release.as_ptr()) };
+    release.to_string_lossy().into_owned()
 }
 
 /// The environment as it stands, entry by entry and in its order. `std::env` would drop entries that
