@@ -7,11 +7,10 @@
 use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use crate::errno;
 use crate::gate::{GATE, UNRESOLVED};
-use crate::table;
+use crate::{errno, sys, table};
 
 /// One symbol's next definition, whatever its type.
 #[repr(C)]
@@ -106,6 +105,12 @@ extern "C" fn absent() -> usize {
 
 /// Looks up every symbol of the table. Keeps `errno`, and the state of `dlerror`.
 pub(crate) fn resolve_all() {
+    // `dlsym` may allocate, and an allocator that initialises itself then may call any of these functions:
+    // each finds its own next definition meanwhile.
+    let me = sys::gettid();
+    if RESOLVER.swap(me, Ordering::Relaxed) == me {
+        return;
+    }
     let before = errno::get();
     let mut missing = false;
     for definition in table::definitions() {
@@ -117,8 +122,12 @@ pub(crate) fn resolve_all() {
         // SAFETY: no preconditions; forgets the message about the missing symbol.
         unsafe { libc::dlerror() };
     }
+    RESOLVER.store(0, Ordering::Relaxed);
     errno::set(before);
 }
+
+/// The thread that is looking up all symbols.
+static RESOLVER: AtomicU32 = AtomicU32::new(0);
 
 #[cfg(test)]
 mod tests {
