@@ -4,12 +4,13 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
 OUT := $(or $(CARGO_TARGET_DIR),target)/release
+LIBRARY := libforkfix.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench install uninstall
+.PHONY: help build demo test darwin test-darwin arm64 lint bench install uninstall
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the command and the library, in target/release
 	$(CARGO) build --release --workspace
@@ -20,6 +21,16 @@ demo: build ## a real test suite that hangs without forkfix and passes with it
 test: build ## every test; installs the programs it needs (apt, pip) when run by root
 	$(CARGO) test --workspace
 
+darwin: ## library and command for macOS, both architectures, in target/darwin; builds on Linux too
+	interpose/darwin/build
+
+test-darwin: darwin ## runs the library for macOS on Linux, in a loader of the tests' own
+	$(CARGO) test --test darwin
+
+arm64: ## library and command for Linux on arm64, in target/arm64, and their tests in an emulator
+	interpose/arm64/build
+	$(CARGO) test --test arm64 -- --show-output
+
 lint: ## formatting, clippy and documentation, warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
@@ -29,13 +40,13 @@ bench: build ## what it costs, side by side with the bare program and with other
 	$(CARGO) bench --bench sidebyside
 
 install: build ## PREFIX=/usr/local, DESTDIR=
-	install -Dm755 $(OUT)/forkfix $(DESTDIR)$(PREFIX)/bin/forkfix
-	install -Dm755 $(OUT)/libforkfix.so $(DESTDIR)$(PREFIX)/lib/forkfix/libforkfix.so
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/forkfix $(addprefix share/,man/man1 bash-completion/completions zsh/site-functions fish/vendor_completions.d))
+	install -m755 $(OUT)/forkfix $(DESTDIR)$(PREFIX)/bin/forkfix
+	install -m755 $(OUT)/$(LIBRARY) $(DESTDIR)$(PREFIX)/lib/forkfix/$(LIBRARY)
 	$(OUT)/forkfix generate man > $(DESTDIR)$(PREFIX)/share/man/man1/forkfix.1
 	$(OUT)/forkfix generate bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/forkfix
 	$(OUT)/forkfix generate zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_forkfix
 	$(OUT)/forkfix generate fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/forkfix.fish
 
 uninstall: ## the same PREFIX and DESTDIR
-	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,bin/forkfix lib/forkfix/libforkfix.so share/man/man1/forkfix.1 share/bash-completion/completions/forkfix share/zsh/site-functions/_forkfix share/fish/vendor_completions.d/forkfix.fish)
+	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,bin/forkfix lib/forkfix/$(LIBRARY) share/man/man1/forkfix.1 share/bash-completion/completions/forkfix share/zsh/site-functions/_forkfix share/fish/vendor_completions.d/forkfix.fish)

@@ -1,6 +1,8 @@
 //! Allocators that have handlers of their own, preloaded beside the library and linked into the
 //! program, with threads that allocate while they are inside libc.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use std::path::PathBuf;
@@ -9,11 +11,11 @@ use common::{Build, Program, hangs_bare_passes_protected, need};
 
 /// Forks with each allocator, half of them with and half without the program's own lock.
 const FORKS: u64 = 1000;
-const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 
 /// The shared library of an allocator, which Debian's `package` contains.
 fn allocator(file: &str, package: &str) -> PathBuf {
-    let path = PathBuf::from(LIBRARIES).join(file);
+    let architecture = std::env::consts::ARCH;
+    let path = PathBuf::from(format!("/usr/lib/{architecture}-linux-gnu")).join(file);
     need(&path.to_string_lossy(), package);
     path
 }

@@ -1,8 +1,10 @@
 //! Threads that are cancelled inside a hooked call.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
-use common::{Preload, Program};
+use common::{Preload, Program, forks};
 
 /// A cancellation takes effect in the same calls as without the library, and no later fork waits
 /// for the thread that is gone.
@@ -20,7 +22,7 @@ fn cancellation_points_stay_what_they_are() {
             cancelled.push(call);
         }
         // Several times, since the thread may be anywhere in the call.
-        for _ in 0..5 {
+        for _ in 0..forks(5) {
             let run = program.run(Preload::Protected).unharmed(20).drained();
             assert_eq!(bare.stdout, run.stdout, "{call}");
         }

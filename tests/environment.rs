@@ -1,5 +1,7 @@
 //! The environment's functions, which the library makes itself, do what libc's do.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use common::{Build, Preload, Program};

@@ -1,5 +1,7 @@
 //! Forks at awkward moments, and what a program can see of them.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use common::{

@@ -1,5 +1,7 @@
 //! Handlers that programs and their libraries register with `pthread_atfork`.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use std::path::PathBuf;

@@ -1,10 +1,10 @@
 //! Each family of libc calls hangs in a forked child without the library and does not with it.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
-use common::{
-    Build, Preload, Program, hangs_bare_passes_protected, hangs_only_bare, need, programs,
-};
+use common::{Build, Preload, Program, forks, hangs_bare_passes_protected};
 
 const FORKS: u64 = 1000;
 
@@ -110,30 +110,13 @@ fn forkpty() {
     hangs_bare_passes_protected(&Program::compiled("processes.c").args(["forkpty"]), FORKS);
 }
 
-/// And so does `daemon`. The processes that call it are started by the program, which itself does
-/// not fork.
-#[test]
-fn daemon() {
-    hangs_only_bare(&Program::compiled("processes.c").args(["daemon"]), FORKS);
-}
-
 /// Ways to make a process without handlers are left alone, and work.
 #[test]
 fn processes_without_handlers() {
     let program = Program::compiled("processes.c");
     for mode in ["vfork", "_Fork", "clone", "_Fork-beside-fork"] {
-        let program = program.args([mode, "1000"]);
-        program.run(Preload::Bare).unharmed(FORKS);
-        program.run(Preload::Protected).unharmed(FORKS);
-    }
-}
-
-/// An interpreter that is as it is, with threads inside libc.
-#[test]
-fn python() {
-    need("/usr/bin/python3", "python3");
-    let program = Program::at("/usr/bin/python3").args([programs().join("storm.py")]);
-    for call in ["tzset", "setlocale"] {
-        hangs_bare_passes_protected(&program.args([call]), FORKS);
+        let program = program.args([mode, &forks(FORKS).to_string()]);
+        program.run(Preload::Bare).unharmed(forks(FORKS));
+        program.run(Preload::Protected).unharmed(forks(FORKS));
     }
 }

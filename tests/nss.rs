@@ -1,6 +1,8 @@
 //! Calls that lead through the name service: modules of others, DNS, and the calls with a buffer
 //! of libc's own.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use common::{

@@ -1,5 +1,7 @@
 //! The symbols that the library exports are those of the list in `tests/symbols.linux.txt`.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use std::collections::BTreeSet;

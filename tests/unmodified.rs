@@ -1,5 +1,7 @@
 //! Large programs that are as they are, with their own ideas of what must work.
 
+#![cfg(target_os = "linux")]
+
 mod common;
 
 use std::collections::BTreeMap;

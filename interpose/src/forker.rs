@@ -212,6 +212,7 @@ fn wait_for_turn(me: &Slot, tid: u32) -> bool {
     let pid = sys::getpid();
     // A thread that is inside cannot leave while it waits here: the other forker must not wait.
     me.mark.fetch_or(FORKING, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
     wake();
     let mut turn = true;
     while !claim(0, tid) {

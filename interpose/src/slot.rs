@@ -15,7 +15,7 @@ use core::sync::atomic::AtomicPtr;
 #[cfg(target_os = "linux")]
 use crate::annex::Annex;
 use crate::bounds::ForkBounds;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, fence};
 use crate::{child, forker, sys, tls};
 
 /// The forker gave up on this thread, which is still in the same call.
@@ -226,6 +226,7 @@ extern "C" fn give_back(slot: *mut c_void) {
     tls::set_slot(ptr::null());
     // SAFETY: `slot` is the record that this thread registered; records are never unmapped.
     unsafe { &*slot.cast_const().cast::<Slot>() }.release();
+    fence(Ordering::SeqCst);
     forker::wake();
 }
 

@@ -14,8 +14,6 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include "collect.h"
-
 #pragma GCC visibility push(hidden)
 
 /* `forkfix_NAME`: the arguments after `last` go to `call`, which takes `args`. */
@@ -128,30 +126,7 @@ VARIADIC_VOID(syslog, (int priority, const char *format, ...), format, vsyslog(p
 VARIADIC_VOID(syslog_chk, (int priority, int flag, const char *format, ...), format,
               __vsyslog_chk(priority, flag, format, args))
 
-int forkfix_execl(const char *path, const char *first, ...)
-{
-    va_list args;
-    va_start(args, first);
-    COLLECT(argv, first, args);
-    va_end(args);
-    return execv(path, argv);
-}
-
-int forkfix_execlp(const char *file, const char *first, ...)
-{
-    va_list args;
-    va_start(args, first);
-    COLLECT(argv, first, args);
-    va_end(args);
-    return execvp(file, argv);
-}
-
-int forkfix_execle(const char *path, const char *first, ...)
-{
-    va_list args;
-    va_start(args, first);
-    COLLECT(argv, first, args);
-    char *const *env = va_arg(args, char *const *);
-    va_end(args);
-    return execve(path, argv, env);
-}
+#define EXECV execv
+#define EXECVP execvp
+#define EXECVE execve
+#include "execl.h"

@@ -10,8 +10,6 @@
 #include <wchar.h>
 #include <xlocale.h>
 
-#include "collect.h"
-
 extern unsigned forkfix_enter_stdio(void);
 extern bool forkfix_enter_syslog(unsigned *before);
 extern void forkfix_leave(unsigned before);
@@ -61,30 +59,7 @@ STDIO(fwscanf, (FILE *stream, const wchar_t *format, ...), format, vfwscanf(stre
 SYSLOG(syslog)
 SYSLOG(syslog_extsn)
 
-int forkfix_execl(const char *path, const char *first, ...)
-{
-    va_list args;
-    va_start(args, first);
-    COLLECT(argv, first, args);
-    va_end(args);
-    return forkfix_execv(path, argv);
-}
-
-int forkfix_execlp(const char *file, const char *first, ...)
-{
-    va_list args;
-    va_start(args, first);
-    COLLECT(argv, first, args);
-    va_end(args);
-    return forkfix_execvp(file, argv);
-}
-
-int forkfix_execle(const char *path, const char *first, ...)
-{
-    va_list args;
-    va_start(args, first);
-    COLLECT(argv, first, args);
-    char *const *env = va_arg(args, char *const *);
-    va_end(args);
-    return forkfix_execve(path, argv, env);
-}
+#define EXECV forkfix_execv
+#define EXECVP forkfix_execvp
+#define EXECVE forkfix_execve
+#include "execl.h"

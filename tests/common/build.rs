@@ -1,10 +1,11 @@
-//! The library and the programs of `tests/programs`, built once per test binary, and the tools
-//! that this takes.
+//! The programs of `tests/programs`, built once per test binary, and the tools that tests take.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
+
+use super::machine;
 
 /// One compilation of `tests/programs/<source>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +46,7 @@ impl Build {
             return target;
         }
         let source = programs().join(&self.source);
-        let compiler = if self.source.ends_with(".cc") { "c++" } else { "cc" };
-        need(compiler, "g++");
+        let compiler = machine::compiler(&self.source);
         let scratch = tempfile::Builder::new().prefix(name).tempfile_in(out_dir());
         let scratch = scratch.expect("the target directory is writable").into_temp_path();
         let mut command = Command::new(compiler);
@@ -79,23 +79,9 @@ pub(crate) fn out_dir() -> PathBuf {
 }
 
 /// Cargo's target directory: the test binary is `TARGET/PROFILE/deps/NAME`.
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     let executable = std::env::current_exe().expect("a test binary has a path");
     executable.ancestors().nth(3).expect("it lies in TARGET/PROFILE/deps").to_path_buf()
-}
-
-/// The library, built once per test binary as it is released.
-pub(crate) fn library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--release", "--package", "forkfix-interpose"]);
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--target-dir").arg(target_dir());
-        let result = cargo.output().expect("cargo starts");
-        let messages = String::from_utf8_lossy(&result.stderr);
-        assert!(result.status.success(), "the library cannot be built:\n{messages}");
-        target_dir().join("release/libforkfix.so")
-    })
 }
 
 /// Makes sure that `tool`, a command of `PATH` or a file with an absolute path, is there.

@@ -8,6 +8,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of the harness")]
 
 mod build;
+mod machine;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -20,10 +21,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
-pub(crate) use build::{Build, library, need, out_dir, programs};
+pub(crate) use build::{Build, need, out_dir, programs, target_dir};
+#[allow(unused_imports, reason = "each test file uses its own part of the harness")]
+pub(crate) use machine::{EMULATED, EMULATOR, arm64, forks, library, run, starts};
 
 /// How long a program may run unless a test says otherwise.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
+
+/// The loader's variable that names libraries to load first.
+const PRELOAD: &str =
+    if cfg!(target_os = "macos") { "DYLD_INSERT_LIBRARIES" } else { "LD_PRELOAD" };
 
 /// Whether the library is loaded into a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,15 +131,18 @@ impl Program {
         command.stderr(errors.try_clone().expect("a second handle"));
         // Not those of the caller: a test must see the same wherever it runs.
         for (name, _) in std::env::vars_os() {
-            let foreign = ["LD_", "FORKFIX", "MALLOC_", "TZ", "LC_", "LANG", "RES_"];
+            let foreign = ["LD_", "DYLD_", "FORKFIX", "MALLOC_", "TZ", "LC_", "LANG", "RES_"];
             if foreign.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
                 command.env_remove(&name);
             }
         }
+        if EMULATED {
+            command.env(EMULATOR.0, EMULATOR.1);
+        }
         command.envs(&self.environment);
         let libraries = self.preloaded(preload);
         if !libraries.is_empty() {
-            command.env("LD_PRELOAD", libraries);
+            command.env(PRELOAD, libraries);
         }
         match preload {
             Preload::Bare => {}
@@ -322,6 +332,7 @@ pub(crate) fn assert_same_lines(bare: &str, other: &str, what: &dyn std::fmt::De
 /// may. The number of forks and of hangs to stop after are added to its arguments.
 #[track_caller]
 pub(crate) fn hangs_only_bare(program: &Program, forks: u64) -> Run {
+    let forks = machine::forks(forks);
     // Some hazards show once in some hundred forks.
     let bare = program.args(["5000", "1"]);
     bare.run(Preload::Bare).succeeded().hung();

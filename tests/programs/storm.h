@@ -3,15 +3,18 @@
 //
 // Shown with it: a child that calls the hammered function waits for ever, because
 // the thread that held the lock does not exist in the child. Such a hang is proved
-// and not guessed: the child has one thread, and that thread sits in futex(); only
-// another thread could wake it. A child that is merely slow gets ten seconds.
+// and not guessed: every thread of the child sits in futex() without a time-out, at two
+// looks in the same place, so that nobody is left who could wake one. (There is one thread,
+// and under an emulator one more of its own.) A child that is merely slow gets ten seconds.
 #ifndef STORM_H
 #define STORM_H
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -68,11 +71,9 @@ static inline void start_thread(pthread_t *thread, void *(*body)(void *), void *
     if (errno != 0) die("pthread_create");
 }
 
-// The first bytes of /proc/PID/NAME, for async-signal-safe use.
-static inline ssize_t read_proc(pid_t pid, const char *name, char *into, size_t size) {
-    char path[128];
-    snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
-    int fd = syscall(SYS_open, path, 0);
+// The first bytes of a file, for async-signal-safe use.
+static inline ssize_t read_file(const char *path, char *into, size_t size) {
+    int fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
     if (fd < 0) return -1;
     ssize_t got = syscall(SYS_read, fd, into, size - 1);
     syscall(SYS_close, fd);
@@ -80,13 +81,49 @@ static inline ssize_t read_proc(pid_t pid, const char *name, char *into, size_t 
     return got;
 }
 
-// True if `pid` has one thread and that thread waits in futex().
-static inline bool waits_for_nobody(pid_t pid) {
-    char text[4096];
-    if (read_proc(pid, "status", text, sizeof text) <= 0) return false;
-    if (strstr(text, "\nThreads:\t1\n") == NULL) return false;
-    if (read_proc(pid, "syscall", text, sizeof text) <= 0) return false;
-    return strncmp(text, "202 ", 4) == 0;
+static inline ssize_t read_proc(pid_t pid, const char *name, char *into, size_t size) {
+    char path[256];
+    snprintf(path, sizeof path, "/proc/%d/%.200s", pid, name);
+    return read_file(path, into, size);
+}
+
+// How /proc/PID/syscall begins for a thread in futex(). Under an emulator that is the number of the
+// machine it runs on, which is told by the number of our own read().
+static inline const char *futex_in_proc(void) {
+    char own[256];
+    if (read_file("/proc/thread-self/syscall", own, sizeof own) <= 0) die("no /proc");
+    return strncmp(own, "0 ", 2) == 0 ? "202 " : "98 "; // x86-64, arm64
+}
+
+// True if the thread whose system call `line` describes waits in futex() without a time-out, which is
+// the fourth argument.
+static inline bool waits_for_ever(const char *line, const char *futex) {
+    char timeout[32] = "";
+    return strncmp(line, futex, strlen(futex)) == 0 &&
+           sscanf(line, "%*s %*s %*s %*s %31s", timeout) == 1 && strcmp(timeout, "0x0") == 0;
+}
+
+// Puts the system calls of all threads of `pid` into `calls`; nothing unless each waits for ever.
+static inline void endless_waits(pid_t pid, char *calls, size_t size) {
+    char entries[1024], path[128];
+    size_t used = calls[0] = '\0';
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    const char *futex = futex_in_proc();
+    int fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+    ssize_t got = fd < 0 ? 0 : syscall(SYS_getdents64, fd, entries, sizeof entries);
+    if (fd >= 0) syscall(SYS_close, fd);
+    for (ssize_t at = 0; at < got;) {
+        const struct dirent64 *entry = (const struct dirent64 *)&entries[at];
+        at += entry->d_reclen;
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "task/%.20s/syscall", entry->d_name);
+        ssize_t length = read_proc(pid, path, &calls[used], size - used);
+        if (length <= 0 || !waits_for_ever(&calls[used], futex)) {
+            calls[0] = '\0';
+            return;
+        }
+        used += length;
+    }
 }
 
 static inline long now_ms(void) {
@@ -98,14 +135,18 @@ static inline long now_ms(void) {
 // Waits for a child of ours; a child that hangs is killed.
 static inline enum verdict watch(pid_t child) {
     bool hung = false;
+    char before[1024] = "", now[1024];
     int fd = syscall(SYS_pidfd_open, child, 0);
     if (fd < 0) die("pidfd_open");
     struct pollfd end = {.fd = fd, .events = POLLIN};
-    long start = now_ms();
+    long start = now_ms(), looked = start;
     // Signals may end any of these waits early.
     while (!hung && poll(&end, 1, LOOK_EVERY_MS) != 1) {
-        long waited = now_ms() - start;
-        hung = waited >= DEADLINE_MS || (waited >= LOOK_EVERY_MS && waits_for_nobody(child));
+        if (now_ms() - looked < LOOK_EVERY_MS) continue;
+        looked = now_ms();
+        endless_waits(child, now, sizeof now);
+        hung = looked - start >= DEADLINE_MS || (now[0] != '\0' && strcmp(before, now) == 0);
+        strcpy(before, now);
     }
     close(fd);
     if (hung) kill(child, SIGKILL);

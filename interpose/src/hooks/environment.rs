@@ -234,10 +234,12 @@ fn remove(name: &[u8]) {
             kept = kept.wrapping_add(1);
         }
     }
+    // All of them, so that `getenv`, which takes no lock, never finds an old string behind a new one.
     // SAFETY: `kept` is at or before the null pointer that ends the array.
-    if !kept.is_null() && !unsafe { *kept }.is_null() {
+    while !kept.is_null() && !unsafe { *kept }.is_null() {
         // SAFETY: as above.
         unsafe { kept.write(ptr::null()) };
+        kept = kept.wrapping_add(1);
     }
 }
 

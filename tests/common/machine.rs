@@ -1,0 +1,69 @@
+//! The machine that the programs of a test binary are built for.
+//!
+//! That is this one, but `tests/arm64.rs` runs the tests of other files once more for Linux on arm64, in
+//! an emulator. So each test file is written once, and knows nothing of it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::build::{need, target_dir};
+
+/// True in `tests/arm64.rs`.
+pub(crate) const EMULATED: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"arm64");
+
+/// A variable for the emulator: the allocator of glib that qemu 7.2 keeps its tables in has a lock that a
+/// fork can orphan, and 12 of 7,000 children hung on it; with this it uses `malloc` instead (0 of 9,000).
+pub(crate) const EMULATOR: (&str, &str) = ("G_SLICE", "always-malloc");
+
+/// How many forks stand for `forks`: an emulator takes about five times as long for each.
+pub(crate) const fn forks(forks: u64) -> u64 {
+    if EMULATED { forks.div_ceil(5) } else { forks }
+}
+
+/// How many started programs stand for `starts`: an emulator takes about forty times as long for each.
+pub(crate) const fn starts(starts: u32) -> u32 {
+    if EMULATED { starts.div_ceil(40) } else { starts }
+}
+
+/// The compiler of a source with this name. It is installed if that can be done.
+pub(super) fn compiler(source: &str) -> &'static str {
+    let (name, package) = match (source.ends_with(".cc"), EMULATED) {
+        (false, false) => ("cc", "gcc"),
+        (true, false) => ("c++", "g++"),
+        (false, true) => ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+        (true, true) => ("aarch64-linux-gnu-g++", "g++-aarch64-linux-gnu"),
+    };
+    need(name, package);
+    name
+}
+
+/// The library, built once per test binary as it is released.
+pub(crate) fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| if EMULATED { arm64().join("libforkfix.so") } else { own() })
+}
+
+fn own() -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--release", "--package", "forkfix-interpose"]);
+    cargo.arg("--target-dir").arg(target_dir());
+    run(&mut cargo);
+    target_dir().join("release/libforkfix").with_extension(std::env::consts::DLL_EXTENSION)
+}
+
+/// The directory of the library and the command for arm64, which this machine can run.
+pub(crate) fn arm64() -> PathBuf {
+    run(&mut Command::new("tests/arm64/emulator"));
+    run(Command::new("interpose/arm64/build").env("CARGO_TARGET_DIR", target_dir()));
+    target_dir().join("arm64")
+}
+
+/// Runs a command of ours in the repository; it must succeed.
+#[track_caller]
+pub(crate) fn run(command: &mut Command) {
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let result = command.output().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    let messages = String::from_utf8_lossy(&result.stderr);
+    assert!(result.status.success(), "{command:?} failed:\n{messages}");
+}
