@@ -18,7 +18,7 @@
 //! `daemon` and `forkpty` call libc's fork from inside libc; they come through here too, because the
 //! triple is registered with libc. `vfork`, `_Fork` and a raw `clone` do not; but on macOS `vfork` does.
 //! There libSystem's own handlers run outside of ours: its prepare handlers after, its child handlers
-//! before (Libsystem `init.c`), which is why some of its state is [warmed up](crate::warmup) instead.
+//! before (Libsystem `init.c`), which is why some of its state is warmed up instead (`warmup`).
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
