@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use super::build::{need, target_dir};
 
@@ -26,8 +26,18 @@ pub(crate) const fn starts(starts: u32) -> u32 {
     if EMULATED { starts.div_ceil(40) } else { starts }
 }
 
-/// The compiler of a source with this name. It is installed if that can be done.
+/// Makes this machine run programs for arm64, once.
+fn emulator() {
+    static READY: Once = Once::new();
+    READY.call_once(|| run(&mut Command::new("tests/arm64/emulator")));
+}
+
+/// The compiler of a source with this name. It is installed if that can be done, and so is what runs its
+/// programs.
 pub(super) fn compiler(source: &str) -> &'static str {
+    if EMULATED {
+        emulator();
+    }
     let (name, package) = match (source.ends_with(".cc"), EMULATED) {
         (false, false) => ("cc", "gcc"),
         (true, false) => ("c++", "g++"),
@@ -54,7 +64,7 @@ fn own() -> PathBuf {
 
 /// The directory of the library and the command for arm64, which this machine can run.
 pub(crate) fn arm64() -> PathBuf {
-    run(&mut Command::new("tests/arm64/emulator"));
+    emulator();
     run(Command::new("interpose/arm64/build").env("CARGO_TARGET_DIR", target_dir()));
     target_dir().join("arm64")
 }
