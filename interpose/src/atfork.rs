@@ -18,7 +18,11 @@ use core::fmt::Write;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
+#[cfg(target_os = "linux")]
+use crate::family::Family;
 use crate::lock::Lock;
+#[cfg(target_os = "linux")]
+use crate::reader;
 #[cfg(target_os = "linux")]
 use crate::table;
 use crate::text::Text;
@@ -292,9 +296,13 @@ pub(crate) unsafe fn pthread_atfork_hook(
 /// The hook for `__cxa_finalize`, which an object calls when it is unloaded.
 #[cfg(target_os = "linux")]
 pub(crate) unsafe fn finalize_hook(dso: *mut c_void) {
-    let next = table::next::__cxa_finalize.ensure();
-    // SAFETY: the caller's arguments, passed on.
-    unsafe { next(dso) };
+    {
+        // It takes the lock of the exit handlers.
+        let _inside = reader::enter(Family::Exit);
+        let next = table::next::__cxa_finalize.ensure();
+        // SAFETY: the caller's arguments, passed on.
+        unsafe { next(dso) };
+    }
     forget(dso);
 }
 

@@ -55,6 +55,11 @@ fn repair_without(gone: impl Fn(&Slot) -> bool) {
         // Whom the parent gave up on is gone here.
         GATE.set(LINGERING, false);
     }
+    #[cfg(target_os = "linux")]
+    {
+        crate::loader::repair(tid);
+        crate::hooks::processes::repair();
+    }
     forker::adopt(tid);
     stats::reset();
 }

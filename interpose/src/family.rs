@@ -39,12 +39,50 @@ pub(crate) enum Family {
     Popen,
     /// `exit`, and the list of what it has to call.
     Exit,
+    /// gconv, and the first conversion in a locale (`iconv/gconv_db.c`, `wcsmbs/wcsmbsload.c`).
+    Conversion,
+    /// Regular expressions: a lock each (`posix/regexec.c`).
+    Regex,
+    /// Directory streams: a lock each (`dirent`).
+    Directory,
+    /// Named semaphores (`sysdeps/pthread/sem_routines.c`).
+    Semaphores,
+    /// Asynchronous input and output, which helper threads make (`rt/aio_misc.c`).
+    Aio,
+    /// Asynchronous look-ups of hosts, which helper threads make (`resolv/gai_misc.c`).
+    AsyncHosts,
+    /// Timers and message queues that notify by a thread (`rt/timer_routines.c`).
+    Timers,
+    /// Calls that lock the descriptor of another thread (`nptl/descr.h`).
+    Threads,
+    /// Conversions that the program adds to `printf` (`stdio-common/reg-*.c`).
+    PrintfTypes,
+    /// `fmtmsg`, which writes to the console.
+    Messages,
+    /// Entries of password files in streams and texts, and the lock of these files.
+    Entries,
+    /// Formatting and parsing in memory: locks only for `%m`, wide characters and messages.
+    Format,
+    /// `abort`, whose lock is never given back.
+    Abort,
     /// Streams: a lock each, held over reads and writes that may block, and that of their list.
     Stdio,
 }
 
+/// What a thread waits for in the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HarmlessWait {
+    /// A DNS server; glibc's stub resolver holds no lock then (`resolv/res_send.c`).
+    Dns,
+    /// A process; libc has let go of its locks before (`sysdeps/posix/system.c`, `libio/iopopen.c`).
+    Process,
+    /// A file, pipe or terminal. Only the stream's own lock is held, which fork resets, and the stream's
+    /// pointers are as they were before the transfer (`libio/fileops.c`).
+    Transfer,
+}
+
 impl Family {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 27] = [
         Self::TimeZone,
         Self::Environment,
         Self::Locale,
@@ -58,6 +96,19 @@ impl Family {
         Self::System,
         Self::Popen,
         Self::Exit,
+        Self::Conversion,
+        Self::Regex,
+        Self::Directory,
+        Self::Semaphores,
+        Self::Aio,
+        Self::AsyncHosts,
+        Self::Timers,
+        Self::Threads,
+        Self::PrintfTypes,
+        Self::Messages,
+        Self::Entries,
+        Self::Format,
+        Self::Abort,
         Self::Stdio,
     ];
 
@@ -87,6 +138,19 @@ impl Family {
             Self::System => "system",
             Self::Popen => "popen",
             Self::Exit => "exit",
+            Self::Conversion => "conversion",
+            Self::Regex => "regex",
+            Self::Directory => "directory",
+            Self::Semaphores => "semaphores",
+            Self::Aio => "aio",
+            Self::AsyncHosts => "async-hosts",
+            Self::Timers => "timers",
+            Self::Threads => "threads",
+            Self::PrintfTypes => "printf-types",
+            Self::Messages => "messages",
+            Self::Entries => "entries",
+            Self::Format => "format",
+            Self::Abort => "abort",
             Self::Stdio => "stdio",
         }
     }
@@ -98,9 +162,19 @@ impl Family {
     /// one, unless the thread is running (see [`forker`](crate::forker)).
     pub(crate) fn budget_ns(self) -> u64 {
         match self {
-            Self::TimeZone | Self::Environment | Self::Locale | Self::Random | Self::Login => {
-                options::bounded_ns()
-            }
+            Self::TimeZone
+            | Self::Environment
+            | Self::Locale
+            | Self::Random
+            | Self::Login
+            | Self::Conversion
+            | Self::Semaphores
+            | Self::Aio
+            | Self::AsyncHosts
+            | Self::Timers
+            | Self::Threads
+            | Self::PrintfTypes
+            | Self::Format => options::bounded_ns(),
             Self::Syslog
             | Self::Users
             | Self::Hosts
@@ -108,8 +182,12 @@ impl Family {
             | Self::Netgroup
             | Self::System
             | Self::Popen
-            | Self::Exit => options::blocking_ns(),
-            Self::Stdio => options::stdio_ns(),
+            | Self::Exit
+            | Self::Regex
+            | Self::Directory
+            | Self::Messages
+            | Self::Entries => options::blocking_ns(),
+            Self::Stdio | Self::Abort => options::stdio_ns(),
         }
     }
 
@@ -117,13 +195,28 @@ impl Family {
     /// likely waiting without the lock (for the process it started, for an exit handler), or holds the
     /// lock of one stream, and an error for every other stream would do more harm.
     pub(crate) const fn passes(self) -> bool {
-        matches!(self, Self::Popen | Self::Exit | Self::Stdio)
+        match self {
+            Self::Exit
+            | Self::Regex
+            | Self::Directory
+            | Self::Threads
+            | Self::Format
+            | Self::Stdio => true,
+            // Where nothing tells that a thread waits for a process, without the lock.
+            Self::Popen => cfg!(target_os = "macos"),
+            _ => false,
+        }
     }
 
-    /// Whether a thread of this family that waits for a DNS server holds no lock, so that the
-    /// forker need not wait for it.
-    pub(crate) fn waits_without_locks(self) -> bool {
-        self == Self::Hosts
+    /// The waits during which a thread of this family leaves nothing behind in a child, so that the forker
+    /// need not wait for it.
+    pub(crate) fn harmless_wait(self) -> Option<HarmlessWait> {
+        match self {
+            Self::Hosts => Some(HarmlessWait::Dns),
+            Self::System | Self::Popen => Some(HarmlessWait::Process),
+            Self::Stdio => Some(HarmlessWait::Transfer),
+            _ => None,
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::family::Family;
 use crate::gate::{CLOSED, FORKER, GATE, LINGERING};
+#[cfg(target_os = "linux")]
+use crate::hooks::processes;
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
 use crate::sync::{AtomicU32, fence};
 use crate::sys::Activity;
@@ -85,6 +87,13 @@ pub(crate) fn close(scope: Scope) -> bool {
     drain(me, scope);
     if scope == Scope::All {
         hold(me);
+        // A thread that was loading an object may have passed the gate meanwhile: its code runs with the
+        // loader's lock held.
+        #[cfg(target_os = "linux")]
+        if crate::loader::hold() {
+            forget_passes();
+            hold(me);
+        }
     }
     true
 }
@@ -120,6 +129,8 @@ pub(crate) fn open() {
         return;
     }
     let mask = MASK.load(Ordering::Relaxed);
+    #[cfg(target_os = "linux")]
+    crate::loader::release();
     forget_marks();
     slot::mine().word.store(BEFORE.load(Ordering::Relaxed), Ordering::Relaxed);
     if GATE.open() {
@@ -340,22 +351,25 @@ fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
     );
 }
 
-/// Finds threads that need not be waited for: those that have died, and those that wait for a DNS
-/// server without a lock.
+/// Finds threads that need not be waited for: those that have died, and those in a harmless wait.
 fn excuse(me: &Slot, scope: Scope) {
     for (slot, family) in readers(me, scope) {
-        if family.waits_without_locks() && is_in_lock_free_wait(slot) {
+        if is_in_harmless_wait(slot, family) {
             slot.mark.fetch_or(WAIVED, Ordering::Relaxed);
             MARKS.store(1, Ordering::Relaxed);
             stats::WAIVED.add();
+            #[cfg(target_os = "linux")]
+            if family == Family::System {
+                processes::waive(true);
+            }
         } else {
             slot::reap(slot);
         }
     }
 }
 
-fn is_in_lock_free_wait(slot: &Slot) -> bool {
-    sys::waits_for_dns(slot.tid.load(Ordering::Relaxed))
+fn is_in_harmless_wait(slot: &Slot, family: Family) -> bool {
+    family.harmless_wait().is_some_and(|wait| sys::waits(slot.tid.load(Ordering::Relaxed), wait))
 }
 
 /// Looks again at the threads that were waived, right before the fork goes on. True if one has
@@ -366,7 +380,11 @@ fn reconsider_waivers() -> bool {
     }
     let mut moved = false;
     for slot in slot::all() {
-        if slot.mark.load(Ordering::Relaxed) & WAIVED != 0 && !is_in_lock_free_wait(slot) {
+        if slot.mark.load(Ordering::Relaxed) & WAIVED == 0 {
+            continue;
+        }
+        let family = Family::from_code(slot.word.load(Ordering::Acquire));
+        if !family.is_some_and(|family| is_in_harmless_wait(slot, family)) {
             slot.mark.fetch_and(!WAIVED, Ordering::Relaxed);
             moved |= slot.word.load(Ordering::Acquire) != 0;
         }
@@ -374,11 +392,21 @@ fn reconsider_waivers() -> bool {
     moved
 }
 
+/// Nobody passes the closed gate any more.
+#[cfg(target_os = "linux")]
+fn forget_passes() {
+    for slot in slot::all() {
+        slot.mark.fetch_and(!PASSED, Ordering::SeqCst);
+    }
+}
+
 /// Most marks hold for one fork; a thread that was given up stays so until it leaves.
 fn forget_marks() {
     if MARKS.swap(0, Ordering::Relaxed) == 0 && GATE.flags() & LINGERING == 0 {
         return;
     }
+    #[cfg(target_os = "linux")]
+    processes::waive(false);
     let mut lingering = false;
     for slot in slot::all() {
         let mark = slot.mark.fetch_and(!(WAIVED | PASSED), Ordering::Relaxed);

@@ -45,8 +45,9 @@ pub(crate) const SLEEPERS: u32 = 1 << 5;
 
 /// The gate. There is one; tests of the protocol make their own.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Gate {
-    /// Zero in the common case, so that a reader needs one test for all of the above.
+    /// First, because assembly looks at it (see `rows`). Zero in the common case, so that a reader needs one test for all of the above.
     flags: AtomicU32,
     /// Counts readers that left, or backed off from, a closed gate. The forker sleeps on it.
     wakeups: AtomicU32,

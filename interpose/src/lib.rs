@@ -17,6 +17,7 @@
 //! | `fork` | the whole sequence on one screen; `page` keeps what it writes together |
 //! | `atfork`, `object` | the registry of fork handlers, and which of them are the allocator's |
 //! | `child` | the only code that runs in the child before `fork` returns |
+//! | `loader` | Linux: the loader's own locks, which are taken instead of gated |
 //! | `spawn`, `preload` | the environment that new programs get |
 //! | `hooks` | bodies of hooks that do more than pass the gate |
 //! | `warmup` | macOS: what is initialised at load, so that no child need do it |
@@ -54,6 +55,8 @@ mod forker;
 mod hooks;
 #[cfg(not(loom))]
 mod load;
+#[cfg(all(target_os = "linux", not(loom)))]
+mod loader;
 #[cfg(not(loom))]
 mod lock;
 #[cfg(not(loom))]

@@ -48,6 +48,7 @@ extern "C" fn load() {
 fn find_what_the_system_has() {
     threads::find_flag();
     crate::hooks::plain::find_tables();
+    crate::loader::find();
 }
 
 #[cfg(target_os = "macos")]

@@ -79,7 +79,6 @@ const OPTIONS: &[Opt] = &[
         about: "fork handlers whose code is in it do not run in the child (default none)",
         set: atfork::skip_libraries,
     },
-    #[cfg(target_os = "macos")]
     Opt {
         key: "stdio_ms",
         takes: "a number of milliseconds from 0 to 60000",

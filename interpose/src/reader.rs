@@ -9,6 +9,8 @@
 use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering;
 
+#[cfg(target_os = "linux")]
+use crate::errno;
 use crate::family::Family;
 use crate::gate::{CLOSED, GATE, ORPHANS, UNRESOLVED};
 use crate::slot::{self, GIVEN_UP, PASSED, Slot};
@@ -170,6 +172,26 @@ fn sleep_at_gate(slot: &Slot, stuck: &mut u32) {
     if *stuck == 2 {
         forker::let_pass(slot);
     }
+}
+
+/// Waits while the gate is closed, for a call that takes care of itself once it has begun. Not if the
+/// thread is inside.
+#[cfg(target_os = "linux")]
+#[cfg_attr(test, expect(dead_code, reason = "no hooks in tests"))]
+pub(crate) extern "C" fn wait_outside() {
+    let before = errno::get();
+    if GATE.flags() & UNRESOLVED != 0 {
+        next::resolve_all();
+    }
+    let slot = slot::mine();
+    let mut stuck = 0;
+    while GATE.flags() & CLOSED != 0
+        && slot.word.load(Ordering::Relaxed) == 0
+        && slot.mark.load(Ordering::Relaxed) & PASSED == 0
+    {
+        sleep_at_gate(slot, &mut stuck);
+    }
+    errno::set(before);
 }
 
 /// Waits while a nested call may not be made, which only happens to a signal handler that interrupted

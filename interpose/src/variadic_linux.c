@@ -3,31 +3,128 @@
  * Rust 1.95 cannot define C-variadic functions. Each of these is reached by a jump from the exported
  * symbol of the real name, so the arguments are the caller's. They call the hooks through the dynamic
  * symbol table, as any code of the program would. */
+/* No inline variants of what is called here. */
+#undef __OPTIMIZE__
+#include <err.h>
+#include <obstack.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <syslog.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #pragma GCC visibility push(hidden)
 
-extern void __vsyslog_chk(int priority, int flag, const char *format, va_list args)
-    __attribute__((visibility("default")));
+/* `forkfix_NAME`: the arguments after `last` go to `call`, which takes `args`. */
+#define VARIADIC(name, parameters, last, call) \
+    int forkfix_##name parameters              \
+    {                                          \
+        va_list args;                          \
+        va_start(args, last);                  \
+        int result = call;                     \
+        va_end(args);                          \
+        return result;                         \
+    }
 
-void forkfix_syslog(int priority, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsyslog(priority, format, args);
-    va_end(args);
-}
+/* The same for functions without a result. */
+#define VARIADIC_VOID(name, parameters, last, call) \
+    void forkfix_##name parameters                  \
+    {                                               \
+        va_list args;                               \
+        va_start(args, last);                       \
+        call;                                       \
+        va_end(args);                               \
+    }
 
-void forkfix_syslog_chk(int priority, int flag, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    __vsyslog_chk(priority, flag, format, args);
-    va_end(args);
-}
+/* Functions that headers declare only for some settings of the compiler, or that this libc lacks. */
+#pragma GCC visibility push(default)
+extern void __vsyslog_chk(int, int, const char *, va_list);
+extern int __vprintf_chk(int, const char *, va_list);
+extern int __vfprintf_chk(FILE *, int, const char *, va_list);
+extern int __vdprintf_chk(int, int, const char *, va_list);
+extern int __vwprintf_chk(int, const wchar_t *, va_list);
+extern int __vfwprintf_chk(FILE *, int, const wchar_t *, va_list);
+extern int __vsprintf_chk(char *, int, size_t, const char *, va_list);
+extern int __vsnprintf_chk(char *, size_t, int, size_t, const char *, va_list);
+extern int __vasprintf_chk(char **, int, const char *, va_list);
+extern int __obstack_vprintf_chk(struct obstack *, int, const char *, va_list);
+extern int __vswprintf_chk(wchar_t *, size_t, int, size_t, const wchar_t *, va_list);
+
+/* The three generations of scanf: GNU, C99 and C23. libc's headers make the first one of the others. */
+#define SCANF_FORMS(prefix, symbol)                                                            \
+    extern int prefix##vscanf(const char *, va_list) __asm__(symbol "vscanf");                 \
+    extern int prefix##vfscanf(FILE *, const char *, va_list) __asm__(symbol "vfscanf");       \
+    extern int prefix##vsscanf(const char *, const char *, va_list) __asm__(symbol "vsscanf"); \
+    extern int prefix##vwscanf(const wchar_t *, va_list) __asm__(symbol "vwscanf");            \
+    extern int prefix##vfwscanf(FILE *, const wchar_t *, va_list) __asm__(symbol "vfwscanf");  \
+    extern int prefix##vswscanf(const wchar_t *, const wchar_t *, va_list)                     \
+        __asm__(symbol "vswscanf");
+SCANF_FORMS(gnu_, "")
+SCANF_FORMS(isoc99_, "__isoc99_")
+SCANF_FORMS(isoc23_, "__isoc23_")
+#pragma GCC visibility pop
+
+VARIADIC(printf, (const char *format, ...), format, vprintf(format, args))
+VARIADIC(printf_chk, (int flag, const char *format, ...), format, __vprintf_chk(flag, format, args))
+VARIADIC(fprintf, (FILE *stream, const char *format, ...), format, vfprintf(stream, format, args))
+VARIADIC(fprintf_chk, (FILE *stream, int flag, const char *format, ...), format,
+         __vfprintf_chk(stream, flag, format, args))
+VARIADIC(dprintf, (int fd, const char *format, ...), format, vdprintf(fd, format, args))
+VARIADIC(dprintf_chk, (int fd, int flag, const char *format, ...), format,
+         __vdprintf_chk(fd, flag, format, args))
+VARIADIC(wprintf, (const wchar_t *format, ...), format, vwprintf(format, args))
+VARIADIC(wprintf_chk, (int flag, const wchar_t *format, ...), format,
+         __vwprintf_chk(flag, format, args))
+VARIADIC(fwprintf, (FILE *stream, const wchar_t *format, ...), format,
+         vfwprintf(stream, format, args))
+VARIADIC(fwprintf_chk, (FILE *stream, int flag, const wchar_t *format, ...), format,
+         __vfwprintf_chk(stream, flag, format, args))
+
+VARIADIC(sprintf, (char *to, const char *format, ...), format, vsprintf(to, format, args))
+VARIADIC(sprintf_chk, (char *to, int flag, size_t room, const char *format, ...), format,
+         __vsprintf_chk(to, flag, room, format, args))
+VARIADIC(snprintf, (char *to, size_t size, const char *format, ...), format,
+         vsnprintf(to, size, format, args))
+VARIADIC(snprintf_chk, (char *to, size_t size, int flag, size_t room, const char *format, ...), format,
+         __vsnprintf_chk(to, size, flag, room, format, args))
+VARIADIC(asprintf, (char **to, const char *format, ...), format, vasprintf(to, format, args))
+VARIADIC(asprintf_alias, (char **to, const char *format, ...), format, vasprintf(to, format, args))
+VARIADIC(asprintf_chk, (char **to, int flag, const char *format, ...), format,
+         __vasprintf_chk(to, flag, format, args))
+VARIADIC(obstack_printf, (struct obstack *to, const char *format, ...), format,
+         obstack_vprintf(to, format, args))
+VARIADIC(obstack_printf_chk, (struct obstack *to, int flag, const char *format, ...), format,
+         __obstack_vprintf_chk(to, flag, format, args))
+VARIADIC(swprintf, (wchar_t *to, size_t size, const wchar_t *format, ...), format,
+         vswprintf(to, size, format, args))
+VARIADIC(swprintf_chk, (wchar_t *to, size_t size, int flag, size_t room, const wchar_t *format, ...),
+         format, __vswprintf_chk(to, size, flag, room, format, args))
+
+#define SCANF(prefix)                                                                                \
+    VARIADIC(prefix##scanf, (const char *format, ...), format, prefix##vscanf(format, args))          \
+    VARIADIC(prefix##fscanf, (FILE *stream, const char *format, ...), format,                         \
+             prefix##vfscanf(stream, format, args))                                                   \
+    VARIADIC(prefix##sscanf, (const char *from, const char *format, ...), format,                     \
+             prefix##vsscanf(from, format, args))                                                     \
+    VARIADIC(prefix##wscanf, (const wchar_t *format, ...), format, prefix##vwscanf(format, args))     \
+    VARIADIC(prefix##fwscanf, (FILE *stream, const wchar_t *format, ...), format,                     \
+             prefix##vfwscanf(stream, format, args))                                                  \
+    VARIADIC(prefix##swscanf, (const wchar_t *from, const wchar_t *format, ...), format,              \
+             prefix##vswscanf(from, format, args))
+
+SCANF(gnu_)
+SCANF(isoc99_)
+SCANF(isoc23_)
+
+VARIADIC_VOID(err, (int status, const char *format, ...), format, verr(status, format, args))
+VARIADIC_VOID(errx, (int status, const char *format, ...), format, verrx(status, format, args))
+VARIADIC_VOID(warn, (const char *format, ...), format, vwarn(format, args))
+VARIADIC_VOID(warnx, (const char *format, ...), format, vwarnx(format, args))
+
+VARIADIC_VOID(syslog, (int priority, const char *format, ...), format, vsyslog(priority, format, args))
+VARIADIC_VOID(syslog_chk, (int priority, int flag, const char *format, ...), format,
+              __vsyslog_chk(priority, flag, format, args))
 
 #define EXECV execv
 #define EXECVP execvp

@@ -19,6 +19,12 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+#[cfg(target_os = "linux")]
+#[path = "calls/linux_more.rs"]
+mod more;
+
+#[cfg(target_os = "linux")]
+pub(super) use more::*;
 pub(super) use system::*;
 
 // What the `libc` crate does not declare. `safe` marks calls that take no pointer.

@@ -26,9 +26,20 @@ pub(super) enum Family {
     Nss,
     /// Host names
     Resolver,
+    /// Character sets
+    #[cfg(target_os = "linux")]
+    Conversion,
     /// Streams
-    #[cfg(target_os = "macos")]
     Stdio,
+    /// popen, exit handlers, timers, stacks of threads
+    #[cfg(target_os = "linux")]
+    Processes,
+    /// Loading libraries
+    #[cfg(target_os = "linux")]
+    Loader,
+    /// Expressions and directories that threads share, and the rest
+    #[cfg(target_os = "linux")]
+    Rest,
     /// Programs started while the environment changes
     Spawn,
 }
@@ -161,6 +172,39 @@ pub(super) static HAZARDS: &[Hazard] = {
         Hazard::same(Resolver, "getaddrinfo", calls::getaddrinfo).after(calls::files_only),
         #[cfg(target_os = "linux")]
         Hazard::pair(Resolver, "getnameinfo", RES_INIT, GETNAMEINFO).after(calls::files_only),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Conversion, "iconv_open", calls::iconv_open),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Conversion, "swprintf", calls::swprintf_number),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Stdio, "open_memstream", calls::write_to_memory).after(calls::open_memory),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Processes, "popen", calls::popen),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Processes, "atexit", calls::exit_handler),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Processes, "timer_create", calls::timer),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Processes, "pthread_getattr_np", calls::stack_of_main)
+            .after(calls::remember_main),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Loader, "dl_iterate_phdr", calls::dl_iterate_phdr),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Loader, "dlopen", calls::dlopen),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Rest, "regexec", calls::regexec).after(calls::compile_regex),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Rest, "readdir", calls::readdir).after(calls::open_directory),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Rest, "aio_error", calls::aio_error),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Rest, "gai_cancel", calls::cancel_lookups),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Rest, "setutxent", calls::setutent),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Rest, "sgetspent", calls::shadow_entry),
+        #[cfg(target_os = "linux")]
+        Hazard::same(Rest, "addseverity", calls::severity),
         #[cfg(target_os = "macos")]
         Hazard::same(Stdio, "fputs", calls::fputs).after(calls::open_stream),
         Hazard {

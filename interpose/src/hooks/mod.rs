@@ -10,3 +10,7 @@ pub(crate) mod macos;
 pub(crate) mod names;
 #[cfg(target_os = "linux")]
 pub(crate) mod plain;
+#[cfg(target_os = "linux")]
+pub(crate) mod processes;
+#[cfg(target_os = "linux")]
+pub(crate) mod streams;

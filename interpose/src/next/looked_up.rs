@@ -7,21 +7,23 @@
 use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use crate::errno;
 use crate::gate::{GATE, UNRESOLVED};
-use crate::table;
+use crate::{errno, sys, table};
 
 /// One symbol's next definition, whatever its type.
+#[repr(C)]
 pub(crate) struct Definition {
+    /// First, because assembly jumps through it (see `rows`).
+    address: AtomicPtr<()>,
     name: &'static CStr,
     /// The version to ask for; without one the default version is what `dlsym` finds.
     version: Option<&'static CStr>,
-    address: AtomicPtr<()>,
 }
 
 /// The next definition as a function of type `F`.
+#[repr(C)]
 pub(crate) struct Next<F> {
     /// Its untyped part.
     pub(crate) definition: Definition,
@@ -64,6 +66,13 @@ impl<F: Copy> Next<F> {
     }
 }
 
+impl<F> Next<F> {
+    /// Whether this libc has the function; for code that entered the gate.
+    pub(crate) fn exists(&self) -> bool {
+        !ptr::eq(self.definition.address.load(Ordering::Relaxed), absent as *const ())
+    }
+}
+
 impl Definition {
     fn resolve(&self) -> *mut () {
         let known = self.address.load(Ordering::Relaxed);
@@ -96,18 +105,29 @@ extern "C" fn absent() -> usize {
 
 /// Looks up every symbol of the table. Keeps `errno`, and the state of `dlerror`.
 pub(crate) fn resolve_all() {
+    // `dlsym` may allocate, and an allocator that initialises itself then may call any of these functions:
+    // each finds its own next definition meanwhile.
+    let me = sys::gettid();
+    if RESOLVER.swap(me, Ordering::Relaxed) == me {
+        return;
+    }
     let before = errno::get();
     let mut missing = false;
     for definition in table::definitions() {
         missing |= ptr::eq(definition.resolve(), absent as *mut ());
     }
+    GATE.set(UNRESOLVED, false);
     if missing {
+        // Our own hook, which works from here on.
         // SAFETY: no preconditions; forgets the message about the missing symbol.
         unsafe { libc::dlerror() };
     }
-    GATE.set(UNRESOLVED, false);
+    RESOLVER.store(0, Ordering::Relaxed);
     errno::set(before);
 }
+
+/// The thread that is looking up all symbols.
+static RESOLVER: AtomicU32 = AtomicU32::new(0);
 
 #[cfg(test)]
 mod tests {

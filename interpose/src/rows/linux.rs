@@ -23,7 +23,7 @@ macro_rules! next_definitions {
                     Next::new(concat!(stringify!($name), "\0"), $crate::rows::option!($($version)?));
             )*
 
-            pub(super) static ALL: &[&Definition] = &[$(&$name.definition),*];
+            pub(crate) static ALL: &[&Definition] = &[$(&$name.definition),*];
         }
     };
 }
@@ -33,6 +33,7 @@ macro_rules! export {
     ($name:ident [] ($($arg:ident: $ty:ty),*) -> $ret:ty, $body:block) => {
         #[cfg_attr(not(test), unsafe(no_mangle))]
         #[cfg_attr(test, allow(dead_code, reason = "not exported in tests, though some call others"))]
+        #[allow(non_snake_case, reason = "they are called what the symbols are called")]
         #[allow(unused_unsafe, reason = "some answers are safe expressions, some are not")]
         unsafe extern "C-unwind" fn $name($($arg: $ty),*) -> $ret $body
     };
@@ -108,4 +109,65 @@ macro_rules! variadic {
     };
 }
 
-pub(crate) use {export, next_definitions, option, redirected, variadic};
+/// Functions that must see who called them: a hook that waits while the gate is closed and then jumps, so
+/// that the real function finds its caller's return address and stack. It does not enter: see `loader`.
+macro_rules! delayed {
+    ($($name:ident($($ty:ty),*) -> $ret:ty;)*) => {
+        $crate::rows::next_definitions! {
+            delayed_next: $($name [] ($($ty),*) -> $ret;)*
+        }
+        #[cfg(not(test))]
+        mod delayed_hooks {
+            $(
+                #[unsafe(naked)]
+                #[unsafe(no_mangle)]
+                unsafe extern "C-unwind" fn $name() {
+                    #[cfg(target_arch = "x86_64")]
+                    core::arch::naked_asm!(
+                        "cmp dword ptr [rip + {gate}], 0",
+                        "jne 2f",
+                        "jmp qword ptr [rip + {next}]",
+                        "2:",
+                        "push rdi",
+                        "push rsi",
+                        "push rdx",
+                        "push rcx",
+                        "push rax",
+                        "call {wait}",
+                        "pop rax",
+                        "pop rcx",
+                        "pop rdx",
+                        "pop rsi",
+                        "pop rdi",
+                        "jmp qword ptr [rip + {next}]",
+                        gate = sym $crate::gate::GATE,
+                        next = sym super::delayed_next::$name,
+                        wait = sym $crate::reader::wait_outside,
+                    );
+                    #[cfg(target_arch = "aarch64")]
+                    core::arch::naked_asm!(
+                        "adrp x16, {gate}",
+                        "ldr w16, [x16, :lo12:{gate}]",
+                        "cbz w16, 2f",
+                        "stp x29, x30, [sp, #-48]!",
+                        "stp x0, x1, [sp, #16]",
+                        "stp x2, x3, [sp, #32]",
+                        "bl {wait}",
+                        "ldp x2, x3, [sp, #32]",
+                        "ldp x0, x1, [sp, #16]",
+                        "ldp x29, x30, [sp], #48",
+                        "2:",
+                        "adrp x16, {next}",
+                        "ldr x16, [x16, :lo12:{next}]",
+                        "br x16",
+                        gate = sym $crate::gate::GATE,
+                        next = sym super::delayed_next::$name,
+                        wait = sym $crate::reader::wait_outside,
+                    );
+                }
+            )*
+        }
+    };
+}
+
+pub(crate) use {delayed, export, next_definitions, option, redirected, variadic};

@@ -70,7 +70,7 @@ macro_rules! gated {
                 unsafe extern "C-unwind" fn slow($($arg: $ty),*) -> $crate::rows::or_unit!($($ret)?) {
                     let inside = $crate::reader::enter($crate::family::Family::$family);
                     $crate::rows::answer!($family, inside $(, $answer)?);
-                    let next = gated_next::$name.get();
+                    let next = gated_next::$name.ensure();
                     // SAFETY: the caller's arguments, for the function they were meant for.
                     unsafe { next($($arg),*) }
                 }

@@ -13,6 +13,7 @@ use libc::{c_int, c_void, mode_t, size_t, ssize_t, thread_basic_info};
 
 use super::{Activity, Wait};
 use crate::errno;
+use crate::family::HarmlessWait;
 
 /// A signal set. Darwin has 31 signals, in the low bits.
 pub(crate) type SignalSet = u64;
@@ -197,9 +198,8 @@ pub(crate) fn activity(tid: u32) -> Activity {
     }
 }
 
-/// Whether thread `tid` waits for the answer of a DNS server: on macOS another process asks, and
-/// nothing tells that wait from others.
-pub(crate) fn waits_for_dns(_tid: u32) -> bool {
+/// Whether thread `tid` sleeps in a system call of the kind `wait`: nothing tells.
+pub(crate) fn waits(_tid: u32, _wait: HarmlessWait) -> bool {
     false
 }
 

@@ -5,6 +5,7 @@ use core::fmt::Write;
 use libc::c_int;
 
 use super::{Activity, close, gettid, open_read, peek, peer, read};
+use crate::family::HarmlessWait;
 use crate::text::Text;
 
 /// A system call that a thread sits in.
@@ -24,6 +25,10 @@ struct Numbers {
     futex: i64,
     /// `poll` and `ppoll`, or twice the latter.
     polls: [i64; 2],
+    /// `wait4` and `waitid`.
+    processes: [i64; 2],
+    /// `read`, `write`, `readv` and `writev`.
+    transfers: [i64; 4],
 }
 
 impl Numbers {
@@ -35,9 +40,19 @@ impl Numbers {
     fn of_machine_with_read(number: i64) -> Option<Self> {
         match number {
             // x86-64: arch/x86/entry/syscalls/syscall_64.tbl
-            0 => Some(Self { futex: 202, polls: [7, 271] }),
+            0 => Some(Self {
+                futex: 202,
+                polls: [7, 271],
+                processes: [61, 247],
+                transfers: [0, 1, 19, 20],
+            }),
             // arm64: include/uapi/asm-generic/unistd.h
-            63 => Some(Self { futex: 98, polls: [73, 73] }),
+            63 => Some(Self {
+                futex: 98,
+                polls: [73, 73],
+                processes: [260, 95],
+                transfers: [63, 64, 65, 66],
+            }),
             _ => None,
         }
     }
@@ -74,13 +89,21 @@ fn parse(line: &[u8]) -> Option<InSyscall> {
     Some(InSyscall { number, args: [hex()?, hex()?] })
 }
 
-/// Whether thread `tid` waits for the answer of a DNS server: in a `poll` whose first descriptor is
-/// connected to port 53. glibc's stub resolver holds no lock then (`resolv/res_send.c`).
-pub(crate) fn waits_for_dns(tid: u32) -> bool {
+/// Whether thread `tid` sleeps in a system call of the kind `wait`.
+pub(crate) fn waits(tid: u32, wait: HarmlessWait) -> bool {
     let (Some(call), Some(numbers)) = (thread_syscall(tid), Numbers::now()) else {
         return false;
     };
-    if !numbers.polls.contains(&call.number) || call.args[1] == 0 {
+    match wait {
+        HarmlessWait::Dns => numbers.polls.contains(&call.number) && polls_dns_server(&call),
+        HarmlessWait::Process => numbers.processes.contains(&call.number),
+        HarmlessWait::Transfer => numbers.transfers.contains(&call.number),
+    }
+}
+
+/// Whether the first descriptor of `call`, a `poll`, is connected to port 53.
+fn polls_dns_server(call: &InSyscall) -> bool {
+    if call.args[1] == 0 {
         return false;
     }
     let mut polled = libc::pollfd { fd: -1, events: 0, revents: 0 };
@@ -105,7 +128,12 @@ mod tests {
 
     #[test]
     fn the_numbers_are_the_kernels() {
-        let native = Numbers { futex: libc::SYS_futex, polls: [POLL, libc::SYS_ppoll] };
+        let native = Numbers {
+            futex: libc::SYS_futex,
+            polls: [POLL, libc::SYS_ppoll],
+            processes: [libc::SYS_wait4, libc::SYS_waitid],
+            transfers: [libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev],
+        };
         assert_eq!(Numbers::now(), Some(native));
     }
 

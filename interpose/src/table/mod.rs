@@ -6,6 +6,7 @@
 //! - `redirected!` rows go through the `_r` twin that they name (see
 //!   [`lookup`](crate::hooks::lookup)). Linux only.
 //! - `routed!` rows have a body of their own.
+//! - `delayed!` rows wait while the gate is closed and then jump to the next definition. Linux only.
 //! - `variadic!` rows jump to the C shim that they name (`variadic_*.c`).
 //!
 //! A row marked `libc` is checked at compile time against the signature in the `libc` crate; one
@@ -19,6 +20,6 @@ mod linux;
 mod macos;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{definitions, next};
+pub(crate) use linux::{definitions, next, streams};
 #[cfg(target_os = "macos")]
 pub(crate) use macos::next;

@@ -1,105 +1,23 @@
-//! The rows for glibc.
+//! Look-ups of names.
 
-use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use core::ffi::{c_int, c_long, c_void};
 use core::ptr::null_mut;
 
 use libc::{
-    EIO, ENOMEM, EOVERFLOW, gid_t, group, hostent, locale_t, netent, passwd, pid_t,
-    posix_spawn_file_actions_t, posix_spawnattr_t, protoent, servent, size_t, sockaddr, socklen_t,
-    spwd, time_t, tm, uid_t, wchar_t,
+    EIO, ENOMEM, FILE, gid_t, group, hostent, netent, passwd, protoent, servent, size_t, socklen_t,
+    spwd, timespec, uid_t,
 };
 
+use super::{Buf, Str};
 use crate::errno::{try_again, with};
 use crate::hooks::lookup::{AliasEntry, RpcEntry, ShadowGroup};
-use crate::hooks::{environment, names, plain};
-use crate::next::Definition;
-use crate::rows::{gated, redirected, routed, variadic};
-use crate::{atfork, fork, spawn};
+use crate::hooks::names;
+use crate::rows::{gated, redirected};
 
-type Str = *const c_char;
-type Strs = *const *const c_char;
-type Buf = *mut c_char;
-type VaList = *mut c_void;
 /// Entries in `_r` form: where the result goes, its buffer and size, where it says what it found.
 type Found<T> = *mut *mut T;
 
 gated! {
-    TimeZone {
-        libc localtime(time: *const time_t) -> *mut tm = with(EOVERFLOW, null_mut());
-        libc localtime_r(time: *const time_t, to: *mut tm) -> *mut tm = with(EOVERFLOW, null_mut());
-        libc gmtime(time: *const time_t) -> *mut tm = with(EOVERFLOW, null_mut());
-        libc gmtime_r(time: *const time_t, to: *mut tm) -> *mut tm = with(EOVERFLOW, null_mut());
-        bare __gmtime_r(time: *const time_t, to: *mut tm) -> *mut tm = with(EOVERFLOW, null_mut());
-        libc mktime(to: *mut tm) -> time_t = with(EOVERFLOW, -1);
-        bare timelocal(to: *mut tm) -> time_t = with(EOVERFLOW, -1);
-        libc timegm(to: *mut tm) -> time_t = with(EOVERFLOW, -1);
-        bare ctime(time: *const time_t) -> Buf = with(EOVERFLOW, null_mut());
-        libc ctime_r(time: *const time_t, to: Buf) -> Buf = with(EOVERFLOW, null_mut());
-        bare tzset() = ();
-        libc strftime(to: Buf, max: size_t, format: Str, time: *const tm) -> size_t = 0;
-        libc strftime_l(to: Buf, max: size_t, format: Str, time: *const tm, locale: locale_t) -> size_t = 0;
-        bare __strftime_l(to: Buf, max: size_t, format: Str, time: *const tm, locale: locale_t) -> size_t = 0;
-        bare wcsftime(to: *mut wchar_t, max: size_t, format: *const wchar_t, time: *const tm) -> size_t = 0;
-        bare wcsftime_l(to: *mut wchar_t, max: size_t, format: *const wchar_t, time: *const tm, locale: locale_t) -> size_t = 0;
-        bare __wcsftime_l(to: *mut wchar_t, max: size_t, format: *const wchar_t, time: *const tm, locale: locale_t) -> size_t = 0;
-        libc strptime(text: Str, format: Str, to: *mut tm) -> Buf = null_mut();
-        bare strptime_l(text: Str, format: Str, to: *mut tm, locale: locale_t) -> Buf = null_mut();
-        bare getdate(text: Str) -> *mut tm = null_mut();
-        bare getdate_r(text: Str, to: *mut tm) -> c_int = 6;
-    }
-
-    Locale {
-        libc setlocale(category: c_int, name: Str) -> Buf = null_mut();
-        libc newlocale(mask: c_int, name: Str, base: locale_t) -> locale_t = with(ENOMEM, null_mut());
-        bare __newlocale(mask: c_int, name: Str, base: locale_t) -> locale_t = with(ENOMEM, null_mut());
-        libc duplocale(locale: locale_t) -> locale_t = with(ENOMEM, null_mut());
-        bare __duplocale(locale: locale_t) -> locale_t = with(ENOMEM, null_mut());
-        libc freelocale(locale: locale_t) = ();
-        bare __freelocale(locale: locale_t) = ();
-        bare catopen(name: Str, flag: c_int) -> *mut c_void = with(ENOMEM, null_mut::<c_void>().wrapping_sub(1));
-        bare gettext(text: Str) -> Buf = text.cast_mut();
-        bare dgettext(domain: Str, text: Str) -> Buf = text.cast_mut();
-        bare __dgettext(domain: Str, text: Str) -> Buf = text.cast_mut();
-        bare dcgettext(domain: Str, text: Str, category: c_int) -> Buf = text.cast_mut();
-        bare __dcgettext(domain: Str, text: Str, category: c_int) -> Buf = text.cast_mut();
-        bare ngettext(one: Str, many: Str, n: c_ulong) -> Buf = plain::plural(one, many, n);
-        bare dngettext(domain: Str, one: Str, many: Str, n: c_ulong) -> Buf = plain::plural(one, many, n);
-        bare dcngettext(domain: Str, one: Str, many: Str, n: c_ulong, category: c_int) -> Buf = plain::plural(one, many, n);
-        bare textdomain(domain: Str) -> Buf = with(ENOMEM, null_mut());
-        bare bindtextdomain(domain: Str, directory: Str) -> Buf = with(ENOMEM, null_mut());
-        bare bind_textdomain_codeset(domain: Str, codeset: Str) -> Buf = with(ENOMEM, null_mut());
-        libc strerror(number: c_int) -> Buf = plain::error_text(number);
-        bare strerror_r(number: c_int, to: Buf, size: size_t) -> Buf = plain::error_text(number);
-        bare __strerror_r(number: c_int, to: Buf, size: size_t) -> Buf = plain::error_text(number);
-        bare __xpg_strerror_r(number: c_int, to: Buf, size: size_t) -> c_int = plain::copy_error_text(number, to, size);
-        bare strerror_l(number: c_int, locale: locale_t) -> Buf = plain::error_text(number);
-        libc strsignal(number: c_int) -> Buf = plain::signal_text(number);
-        libc perror(prefix: Str) = plain::complain_of_errno(prefix);
-        bare psignal(number: c_int, prefix: Str) = plain::complain(prefix, plain::signal_text(number));
-        bare psiginfo(info: *const libc::siginfo_t, prefix: Str) = plain::complain(prefix, plain::signal_text((*info).si_signo));
-        bare herror(prefix: Str) = plain::complain(prefix, c"Resolver error".as_ptr());
-        libc hstrerror(number: c_int) -> Str = c"Resolver error".as_ptr();
-        libc gai_strerror(number: c_int) -> Str = c"Resolver error".as_ptr();
-        libc regerror(code: c_int, regex: *const libc::regex_t, to: Buf, size: size_t) -> size_t = plain::copy_regex_error(to, size);
-    }
-
-    Random {
-        bare random() -> c_long = plain::random_number();
-        libc rand() -> c_int = plain::random_number() as c_int;
-        libc srand(seed: c_uint) = ();
-        bare srandom(seed: c_uint) = ();
-        bare initstate(seed: c_uint, state: Buf, size: size_t) -> Buf = null_mut();
-        bare setstate(state: Buf) -> Buf = null_mut();
-    }
-
-    Syslog {
-        libc openlog(name: Str, option: c_int, facility: c_int) = ();
-        libc closelog() = ();
-        libc setlogmask(mask: c_int) -> c_int = 0;
-        bare vsyslog(priority: c_int, format: Str, args: VaList) = ();
-        bare __vsyslog_chk(priority: c_int, flag: c_int, format: Str, args: VaList) = ();
-    }
-
     Users {
         libc getpwnam_r(name: Str, to: *mut passwd, buf: Buf, size: size_t, found: Found<passwd>) -> c_int = names::none(found);
         libc getpwuid_r(uid: uid_t, to: *mut passwd, buf: Buf, size: size_t, found: Found<passwd>) -> c_int = names::none(found);
@@ -122,6 +40,9 @@ gated! {
         libc getgrouplist(user: Str, group: gid_t, to: *mut gid_t, count: *mut c_int) -> c_int = with(EIO, -1);
         libc initgroups(user: Str, group: gid_t) -> c_int = with(EIO, -1);
         bare getpw(uid: uid_t, to: Buf) -> c_int = with(EIO, -1);
+        bare cuserid(to: Buf) -> Buf = with(EIO, null_mut());
+        bare glob(pattern: Str, flags: c_int, report: *mut c_void, to: *mut c_void) -> c_int = 2;
+        bare glob64(pattern: Str, flags: c_int, report: *mut c_void, to: *mut c_void) -> c_int = 2;
     }
 
     Hosts {
@@ -130,6 +51,15 @@ gated! {
         bare gethostbyname2_r(name: Str, family: c_int, to: *mut hostent, buf: Buf, size: size_t, found: Found<hostent>, error: *mut c_int) -> c_int = names::unresolved(found, error);
         bare gethostbyaddr_r(address: *const c_void, len: socklen_t, family: c_int, to: *mut hostent, buf: Buf, size: size_t, found: Found<hostent>, error: *mut c_int) -> c_int = names::unresolved(found, error);
         bare gethostid() -> c_long = 0;
+        bare rcmd(host: *mut Str, port: u16, local: Str, remote: Str, command: Str, error: *mut c_int) -> c_int = with(EIO, -1);
+        bare rcmd_af(host: *mut Str, port: u16, local: Str, remote: Str, command: Str, error: *mut c_int, family: u16) -> c_int = with(EIO, -1);
+        bare rexec(host: *mut Str, port: c_int, user: Str, password: Str, command: Str, error: *mut c_int) -> c_int = with(EIO, -1);
+        bare rexec_af(host: *mut Str, port: c_int, user: Str, password: Str, command: Str, error: *mut c_int, family: u16) -> c_int = with(EIO, -1);
+        bare ruserok(host: Str, superuser: c_int, remote: Str, local: Str) -> c_int = with(EIO, -1);
+        bare ruserok_af(host: Str, superuser: c_int, remote: Str, local: Str, family: u16) -> c_int = with(EIO, -1);
+        bare iruserok(address: u32, superuser: c_int, remote: Str, local: Str) -> c_int = with(EIO, -1);
+        bare iruserok_af(address: *const c_void, superuser: c_int, remote: Str, local: Str, family: u16) -> c_int = with(EIO, -1);
+        bare ruserpass(host: Str, name: *mut Str, password: *mut Str) -> c_int = with(EIO, -1);
         bare res_init() -> c_int = try_again(-1);
         bare __res_init() -> c_int = try_again(-1);
         bare __res_ninit(state: *mut c_void) -> c_int = try_again(-1);
@@ -196,6 +126,24 @@ gated! {
         bare getnetgrent_r(host: *mut Buf, user: *mut Buf, domain: *mut Buf, buf: Buf, size: size_t) -> c_int = 0;
         bare innetgr(group: Str, host: Str, user: Str, domain: Str) -> c_int = 0;
     }
+
+    Entries {
+        bare fgetpwent(stream: *mut FILE) -> *mut passwd = with(EIO, null_mut());
+        bare fgetgrent(stream: *mut FILE) -> *mut group = with(EIO, null_mut());
+        bare fgetspent(stream: *mut FILE) -> *mut spwd = with(EIO, null_mut());
+        bare fgetsgent(stream: *mut FILE) -> *mut ShadowGroup = with(EIO, null_mut());
+        bare sgetspent(text: Str) -> *mut spwd = with(EIO, null_mut());
+        bare sgetsgent(text: Str) -> *mut ShadowGroup = with(EIO, null_mut());
+        bare lckpwdf() -> c_int = with(EIO, -1);
+        bare ulckpwdf() -> c_int = with(EIO, -1);
+        bare bindresvport(socket: c_int, address: *mut c_void) -> c_int = with(EIO, -1);
+    }
+
+    AsyncHosts {
+        bare getaddrinfo_a(mode: c_int, list: *mut *mut c_void, count: c_int, event: *mut libc::sigevent) -> c_int = libc::EAI_AGAIN;
+        bare gai_cancel(request: *mut c_void) -> c_int = libc::EAI_AGAIN;
+        bare gai_suspend(list: *const *const c_void, count: c_int, timeout: *const timespec) -> c_int = libc::EAI_AGAIN;
+    }
 }
 
 redirected! {
@@ -237,39 +185,5 @@ redirected! {
     }
 }
 
-routed! {
-    libc fork() -> pid_t => fork::fork;
-    bare __fork() -> pid_t => fork::fork;
-    bare __register_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>, dso: *mut c_void) -> c_int => atfork::register_hook;
-    bare pthread_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>) -> c_int => atfork::pthread_atfork_hook;
-    bare __cxa_finalize(dso: *mut c_void) => atfork::finalize_hook;
-    libc getnameinfo(address: *const sockaddr, len: socklen_t, host: Buf, host_size: socklen_t, service: Buf, service_size: socklen_t, flags: c_int) -> c_int => names::getnameinfo;
-    libc setenv(name: Str, value: Str, overwrite: c_int) -> c_int => environment::setenv;
-    libc unsetenv(name: Str) -> c_int => environment::unsetenv;
-    libc putenv(entry: Buf) -> c_int => environment::putenv;
-    libc clearenv() -> c_int => environment::clearenv;
-    libc posix_spawn(pid: *mut pid_t, path: Str, actions: *const posix_spawn_file_actions_t, attr: *const posix_spawnattr_t, argv: *const Buf, env: *const Buf) -> c_int => spawn::posix_spawn, c"GLIBC_2.15";
-    libc posix_spawnp(pid: *mut pid_t, file: Str, actions: *const posix_spawn_file_actions_t, attr: *const posix_spawnattr_t, argv: *const Buf, env: *const Buf) -> c_int => spawn::posix_spawnp, c"GLIBC_2.15";
-    libc execve(path: Str, argv: Strs, env: Strs) -> c_int => spawn::execve;
-    libc execv(path: Str, argv: Strs) -> c_int => spawn::execv;
-    libc execvp(file: Str, argv: Strs) -> c_int => spawn::execvp;
-    libc execvpe(file: Str, argv: Strs, env: Strs) -> c_int => spawn::execvpe;
-    libc fexecve(fd: c_int, argv: Strs, env: Strs) -> c_int => spawn::fexecve;
-    bare execveat(fd: c_int, path: Str, argv: Strs, env: Strs, flags: c_int) -> c_int => spawn::execveat;
-}
-
-variadic! {
-    syslog => forkfix_syslog;
-    __syslog_chk => forkfix_syslog_chk;
-    execl => forkfix_execl;
-    execlp => forkfix_execlp;
-    execle => forkfix_execle;
-}
-
-/// The next definitions that bodies of hooks call, by the names of the symbols.
-pub(crate) use routed_next as next;
-
-/// Every symbol whose next definition must be looked up.
-pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    gated_next::ALL.iter().chain(redirected_next::ALL).chain(routed_next::ALL).copied()
-}
+pub(super) use gated_next::ALL;
+pub(super) use redirected_next::ALL as ALL_REDIRECTED;

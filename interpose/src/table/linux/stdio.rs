@@ -1,0 +1,187 @@
+//! Streams, and everything that formats or parses.
+
+use core::ffi::{c_int, c_long, c_uint, c_void};
+
+use libc::{FILE, off_t, off64_t, size_t, ssize_t, wchar_t};
+
+use super::{Buf, Str, VaList};
+use crate::rows::{gated, variadic};
+
+type Stream = *mut FILE;
+type Wide = *const wchar_t;
+type WideBuf = *mut wchar_t;
+type Position = *mut c_void;
+type Any = *mut c_void;
+
+gated! {
+    Stdio {
+        bare fopen(path: Str, mode: Str) -> Stream;
+        bare fopen64(path: Str, mode: Str) -> Stream;
+        bare fdopen(fd: c_int, mode: Str) -> Stream;
+        bare freopen(path: Str, mode: Str, stream: Stream) -> Stream;
+        bare freopen64(path: Str, mode: Str, stream: Stream) -> Stream;
+        bare fclose(stream: Stream) -> c_int;
+        bare fcloseall() -> c_int;
+        bare tmpfile() -> Stream;
+        bare tmpfile64() -> Stream;
+        bare fmemopen(memory: Any, size: size_t, mode: Str) -> Stream;
+        bare open_memstream(memory: *mut Buf, size: *mut size_t) -> Stream;
+        bare open_wmemstream(memory: *mut WideBuf, size: *mut size_t) -> Stream;
+        bare _IO_putc(character: c_int, stream: Stream) -> c_int;
+        bare putc(character: c_int, stream: Stream) -> c_int;
+        bare fputc(character: c_int, stream: Stream) -> c_int;
+        bare putchar(character: c_int) -> c_int;
+        bare puts(text: Str) -> c_int;
+        bare _IO_puts(text: Str) -> c_int;
+        bare fputs(text: Str, stream: Stream) -> c_int;
+        bare fwrite(from: *const c_void, size: size_t, count: size_t, stream: Stream) -> size_t;
+        bare putw(word: c_int, stream: Stream) -> c_int;
+        bare putwc(character: wchar_t, stream: Stream) -> c_uint;
+        bare fputwc(character: wchar_t, stream: Stream) -> c_uint;
+        bare putwchar(character: wchar_t) -> c_uint;
+        bare fputws(text: Wide, stream: Stream) -> c_int;
+        bare vprintf(format: Str, args: VaList) -> c_int;
+        bare __vprintf_chk(flag: c_int, format: Str, args: VaList) -> c_int;
+        bare vfprintf(stream: Stream, format: Str, args: VaList) -> c_int;
+        bare __vfprintf_chk(stream: Stream, flag: c_int, format: Str, args: VaList) -> c_int;
+        bare vdprintf(fd: c_int, format: Str, args: VaList) -> c_int;
+        bare __vdprintf_chk(fd: c_int, flag: c_int, format: Str, args: VaList) -> c_int;
+        bare vwprintf(format: Wide, args: VaList) -> c_int;
+        bare __vwprintf_chk(flag: c_int, format: Wide, args: VaList) -> c_int;
+        bare vfwprintf(stream: Stream, format: Wide, args: VaList) -> c_int;
+        bare __vfwprintf_chk(stream: Stream, flag: c_int, format: Wide, args: VaList) -> c_int;
+        bare getc(stream: Stream) -> c_int;
+        bare _IO_getc(stream: Stream) -> c_int;
+        bare fgetc(stream: Stream) -> c_int;
+        bare getchar() -> c_int;
+        bare fgets(to: Buf, size: c_int, stream: Stream) -> Buf;
+        bare __fgets_chk(to: Buf, room: size_t, size: c_int, stream: Stream) -> Buf;
+        bare gets(to: Buf) -> Buf;
+        bare __gets_chk(to: Buf, room: size_t) -> Buf;
+        bare getline(to: *mut Buf, size: *mut size_t, stream: Stream) -> ssize_t;
+        bare getdelim(to: *mut Buf, size: *mut size_t, delimiter: c_int, stream: Stream) -> ssize_t;
+        bare __getdelim(to: *mut Buf, size: *mut size_t, delimiter: c_int, stream: Stream) -> ssize_t;
+        bare fread(to: Any, size: size_t, count: size_t, stream: Stream) -> size_t;
+        bare __fread_chk(to: Any, room: size_t, size: size_t, count: size_t, stream: Stream) -> size_t;
+        bare getw(stream: Stream) -> c_int;
+        bare getwc(stream: Stream) -> c_uint;
+        bare fgetwc(stream: Stream) -> c_uint;
+        bare getwchar() -> c_uint;
+        bare fgetws(to: WideBuf, size: c_int, stream: Stream) -> WideBuf;
+        bare __fgetws_chk(to: WideBuf, room: size_t, size: c_int, stream: Stream) -> WideBuf;
+        bare ungetc(character: c_int, stream: Stream) -> c_int;
+        bare ungetwc(character: c_uint, stream: Stream) -> c_uint;
+        bare vscanf(format: Str, args: VaList) -> c_int;
+        bare __isoc99_vscanf(format: Str, args: VaList) -> c_int;
+        bare __isoc23_vscanf(format: Str, args: VaList) -> c_int;
+        bare vfscanf(stream: Stream, format: Str, args: VaList) -> c_int;
+        bare __isoc99_vfscanf(stream: Stream, format: Str, args: VaList) -> c_int;
+        bare __isoc23_vfscanf(stream: Stream, format: Str, args: VaList) -> c_int;
+        bare vwscanf(format: Wide, args: VaList) -> c_int;
+        bare __isoc99_vwscanf(format: Wide, args: VaList) -> c_int;
+        bare __isoc23_vwscanf(format: Wide, args: VaList) -> c_int;
+        bare vfwscanf(stream: Stream, format: Wide, args: VaList) -> c_int;
+        bare __isoc99_vfwscanf(stream: Stream, format: Wide, args: VaList) -> c_int;
+        bare __isoc23_vfwscanf(stream: Stream, format: Wide, args: VaList) -> c_int;
+        bare fseek(stream: Stream, offset: c_long, whence: c_int) -> c_int;
+        bare fseeko(stream: Stream, offset: off_t, whence: c_int) -> c_int;
+        bare fseeko64(stream: Stream, offset: off64_t, whence: c_int) -> c_int;
+        bare ftell(stream: Stream) -> c_long;
+        bare ftello(stream: Stream) -> off_t;
+        bare ftello64(stream: Stream) -> off64_t;
+        bare fgetpos(stream: Stream, position: Position) -> c_int;
+        bare fgetpos64(stream: Stream, position: Position) -> c_int;
+        bare fsetpos(stream: Stream, position: Position) -> c_int;
+        bare fsetpos64(stream: Stream, position: Position) -> c_int;
+        bare rewind(stream: Stream);
+        bare setvbuf(stream: Stream, memory: Buf, mode: c_int, size: size_t) -> c_int;
+        bare setbuf(stream: Stream, memory: Buf);
+        bare setbuffer(stream: Stream, memory: Buf, size: size_t);
+        bare setlinebuf(stream: Stream);
+        bare fwide(stream: Stream, mode: c_int) -> c_int;
+        bare putpwent(entry: *const c_void, stream: Stream) -> c_int;
+        bare putgrent(entry: *const c_void, stream: Stream) -> c_int;
+        bare putspent(entry: *const c_void, stream: Stream) -> c_int;
+        bare putsgent(entry: *const c_void, stream: Stream) -> c_int;
+        bare getpass(prompt: Str) -> Buf;
+    }
+
+    Format {
+        bare vsprintf(to: Buf, format: Str, args: VaList) -> c_int;
+        bare __vsprintf_chk(to: Buf, flag: c_int, room: size_t, format: Str, args: VaList) -> c_int;
+        bare vsnprintf(to: Buf, size: size_t, format: Str, args: VaList) -> c_int;
+        bare __vsnprintf_chk(to: Buf, size: size_t, flag: c_int, room: size_t, format: Str, args: VaList) -> c_int;
+        bare vasprintf(to: *mut Buf, format: Str, args: VaList) -> c_int;
+        bare __vasprintf_chk(to: *mut Buf, flag: c_int, format: Str, args: VaList) -> c_int;
+        bare obstack_vprintf(to: Any, format: Str, args: VaList) -> c_int;
+        bare __obstack_vprintf_chk(to: Any, flag: c_int, format: Str, args: VaList) -> c_int;
+        bare vswprintf(to: WideBuf, size: size_t, format: Wide, args: VaList) -> c_int;
+        bare __vswprintf_chk(to: WideBuf, size: size_t, flag: c_int, room: size_t, format: Wide, args: VaList) -> c_int;
+        bare vsscanf(from: Str, format: Str, args: VaList) -> c_int;
+        bare __isoc99_vsscanf(from: Str, format: Str, args: VaList) -> c_int;
+        bare __isoc23_vsscanf(from: Str, format: Str, args: VaList) -> c_int;
+        bare vswscanf(from: Wide, format: Wide, args: VaList) -> c_int;
+        bare __isoc99_vswscanf(from: Wide, format: Wide, args: VaList) -> c_int;
+        bare __isoc23_vswscanf(from: Wide, format: Wide, args: VaList) -> c_int;
+        bare verr(status: c_int, format: Str, args: VaList);
+        bare verrx(status: c_int, format: Str, args: VaList);
+        bare vwarn(format: Str, args: VaList);
+        bare vwarnx(format: Str, args: VaList);
+        bare getopt(count: c_int, arguments: *const Buf, short: Str) -> c_int;
+        bare __posix_getopt(count: c_int, arguments: *const Buf, short: Str) -> c_int;
+        bare getopt_long(count: c_int, arguments: *const Buf, short: Str, long: *const c_void, index: *mut c_int) -> c_int;
+        bare getopt_long_only(count: c_int, arguments: *const Buf, short: Str, long: *const c_void, index: *mut c_int) -> c_int;
+        bare argp_parse(parser: *const c_void, count: c_int, arguments: *mut Buf, flags: c_uint, index: *mut c_int, input: Any) -> c_int;
+        bare argp_help(parser: *const c_void, stream: Stream, flags: c_uint, name: Buf);
+        bare argp_state_help(state: *const c_void, stream: Stream, flags: c_uint);
+        bare argp_usage(state: *const c_void);
+    }
+}
+
+variadic! {
+    printf => forkfix_printf;
+    __printf_chk => forkfix_printf_chk;
+    fprintf => forkfix_fprintf;
+    __fprintf_chk => forkfix_fprintf_chk;
+    dprintf => forkfix_dprintf;
+    __dprintf_chk => forkfix_dprintf_chk;
+    wprintf => forkfix_wprintf;
+    __wprintf_chk => forkfix_wprintf_chk;
+    fwprintf => forkfix_fwprintf;
+    __fwprintf_chk => forkfix_fwprintf_chk;
+    sprintf => forkfix_sprintf;
+    __sprintf_chk => forkfix_sprintf_chk;
+    snprintf => forkfix_snprintf;
+    __snprintf_chk => forkfix_snprintf_chk;
+    asprintf => forkfix_asprintf;
+    __asprintf => forkfix_asprintf_alias;
+    __asprintf_chk => forkfix_asprintf_chk;
+    obstack_printf => forkfix_obstack_printf;
+    __obstack_printf_chk => forkfix_obstack_printf_chk;
+    swprintf => forkfix_swprintf;
+    __swprintf_chk => forkfix_swprintf_chk;
+    err => forkfix_err;
+    errx => forkfix_errx;
+    warn => forkfix_warn;
+    warnx => forkfix_warnx;
+    scanf => forkfix_gnu_scanf;
+    fscanf => forkfix_gnu_fscanf;
+    sscanf => forkfix_gnu_sscanf;
+    wscanf => forkfix_gnu_wscanf;
+    fwscanf => forkfix_gnu_fwscanf;
+    swscanf => forkfix_gnu_swscanf;
+    __isoc99_scanf => forkfix_isoc99_scanf;
+    __isoc99_fscanf => forkfix_isoc99_fscanf;
+    __isoc99_sscanf => forkfix_isoc99_sscanf;
+    __isoc99_wscanf => forkfix_isoc99_wscanf;
+    __isoc99_fwscanf => forkfix_isoc99_fwscanf;
+    __isoc99_swscanf => forkfix_isoc99_swscanf;
+    __isoc23_scanf => forkfix_isoc23_scanf;
+    __isoc23_fscanf => forkfix_isoc23_fscanf;
+    __isoc23_sscanf => forkfix_isoc23_sscanf;
+    __isoc23_wscanf => forkfix_isoc23_wscanf;
+    __isoc23_fwscanf => forkfix_isoc23_fwscanf;
+    __isoc23_swscanf => forkfix_isoc23_swscanf;
+}
+
+pub(super) use gated_next::ALL;
