@@ -59,6 +59,8 @@ fn repair_without(gone: impl Fn(&Slot) -> bool) {
     {
         crate::loader::repair(tid);
         crate::hooks::processes::repair();
+        crate::hooks::exit::repair();
+        crate::hooks::helpers::doubt();
     }
     forker::adopt(tid);
     stats::reset();
@@ -74,6 +76,13 @@ pub(crate) fn adopt_if_foreign() {
         forker::reset(slot::mine());
         repair_without(|slot| !sys::thread_exists(now, slot.tid.load(Ordering::Relaxed)));
     }
+}
+
+/// Has calls of `family` answered from now on: nobody serves them.
+#[cfg(target_os = "linux")]
+pub(crate) fn orphan(family: Family) {
+    ORPHANED.fetch_or(family.bit(), Ordering::Relaxed);
+    GATE.set(ORPHANS, true);
 }
 
 /// Whether calls of `family` must be answered instead of made.

@@ -79,6 +79,9 @@ pub(crate) enum HarmlessWait {
     /// A file, pipe or terminal. Only the stream's own lock is held, which fork resets, and the stream's
     /// pointers are as they were before the transfer (`libio/fileops.c`).
     Transfer,
+    /// A word on the thread's own stack, which a helper thread of libc sets when a request is done; libc
+    /// has let go of its lock before (`rt/aio_suspend.c`, `resolv/gai_suspend.c`).
+    Completion,
 }
 
 impl Family {
@@ -208,6 +211,20 @@ impl Family {
         }
     }
 
+    /// What it means for the child that a thread was given up, for messages.
+    pub(crate) fn consequence(self) -> &'static str {
+        match self {
+            Self::Exit => "the child can end all the same",
+            _ if self.passes() => "a child that needs the same lock may hang",
+            _ => "the child will answer such calls with an error",
+        }
+    }
+
+    /// Whether threads of libc's own do the work.
+    pub(crate) const fn has_helpers(self) -> bool {
+        matches!(self, Self::Aio | Self::AsyncHosts | Self::Timers)
+    }
+
     /// The waits during which a thread of this family leaves nothing behind in a child, so that the forker
     /// need not wait for it.
     pub(crate) fn harmless_wait(self) -> Option<HarmlessWait> {
@@ -215,6 +232,7 @@ impl Family {
             Self::Hosts => Some(HarmlessWait::Dns),
             Self::System | Self::Popen => Some(HarmlessWait::Process),
             Self::Stdio => Some(HarmlessWait::Transfer),
+            Self::Aio | Self::AsyncHosts => Some(HarmlessWait::Completion),
             _ => None,
         }
     }

@@ -87,6 +87,11 @@ pub(crate) fn close(scope: Scope) -> bool {
     drain(me, scope);
     if scope == Scope::All {
         hold(me);
+        // A thread of libc's own may have ended what a waived thread waited for.
+        #[cfg(target_os = "linux")]
+        while crate::hooks::helpers::settle() && reconsider_waivers() {
+            hold(me);
+        }
         // A thread that was loading an object may have passed the gate meanwhile: its code runs with the
         // loader's lock held.
         #[cfg(target_os = "linux")]
@@ -339,15 +344,11 @@ fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
     }
     stats::GAVE_UP.add();
     log::warn!(
-        "thread {} did not leave a {} call within {} ms; {}",
+        "thread {} did not leave its call within {} ms (family {}); {}",
         slot.tid.load(Ordering::Relaxed),
-        family.name(),
         elapsed_ns / 1_000_000,
-        if family.passes() {
-            "a child that needs the same lock may hang"
-        } else {
-            "the child will answer such calls with an error"
-        }
+        family.name(),
+        family.consequence()
     );
 }
 

@@ -131,7 +131,7 @@ pub(crate) fn enter(family: Family) -> Result<Inside, Orphaned> {
     if GATE.flags() & ORPHANS != 0 && child::is_orphaned(family) {
         stats::ANSWERS.add();
         log::warn!(
-            "a {} call is answered with an error: the thread that was in one at the fork may hold its lock for ever",
+            "a call is answered with an error (family {}): a thread that was lost in the fork may hold its lock",
             family.name()
         );
         return Err(Orphaned);

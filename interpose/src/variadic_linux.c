@@ -5,11 +5,14 @@
  * symbol table, as any code of the program would. */
 /* No inline variants of what is called here. */
 #undef __OPTIMIZE__
+#include <argp.h>
 #include <err.h>
 #include <obstack.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <syslog.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -117,10 +120,72 @@ SCANF(gnu_)
 SCANF(isoc99_)
 SCANF(isoc23_)
 
-VARIADIC_VOID(err, (int status, const char *format, ...), format, verr(status, format, args))
-VARIADIC_VOID(errx, (int status, const char *format, ...), format, verrx(status, format, args))
+/* These end the process, which must not happen inside a call that forks wait for (misc/err.c). */
+void forkfix_verr(int status, const char *format, va_list args)
+{
+    vwarn(format, args);
+    exit(status);
+}
+void forkfix_verrx(int status, const char *format, va_list args)
+{
+    vwarnx(format, args);
+    exit(status);
+}
+VARIADIC_VOID(err, (int status, const char *format, ...), format, forkfix_verr(status, format, args))
+VARIADIC_VOID(errx, (int status, const char *format, ...), format, forkfix_verrx(status, format, args))
 VARIADIC_VOID(warn, (const char *format, ...), format, vwarn(format, args))
 VARIADIC_VOID(warnx, (const char *format, ...), format, vwarnx(format, args))
+
+/* These have no form that takes a va_list: the text is made first, and they print it. */
+extern void forkfix_print_error(int number, const char *text);
+extern void forkfix_print_error_at_line(int number, const char *file, unsigned line, const char *text);
+extern void forkfix_print_argp_error(const struct argp_state *state, const char *text);
+extern void forkfix_print_argp_failure(const struct argp_state *state, int status, int number,
+                                       const char *text);
+
+/* Statement `print` with `text`, which is the format itself if there is no memory for more. */
+#define WITH_TEXT(format, print)                   \
+    do {                                           \
+        va_list args;                              \
+        char *text;                                \
+        va_start(args, format);                    \
+        bool made = vasprintf(&text, format, args) >= 0; \
+        va_end(args);                              \
+        if (!made)                                 \
+            text = (char *)format;                 \
+        print;                                     \
+        if (made)                                  \
+            free(text);                            \
+    } while (0)
+
+void forkfix_error(int status, int number, const char *format, ...)
+{
+    WITH_TEXT(format, forkfix_print_error(number, text));
+    if (status != 0)
+        exit(status);
+}
+
+void forkfix_error_at_line(int status, int number, const char *file, unsigned line, const char *format,
+                           ...)
+{
+    WITH_TEXT(format, forkfix_print_error_at_line(number, file, line, text));
+    if (status != 0)
+        exit(status);
+}
+
+void forkfix_argp_error(const struct argp_state *state, const char *format, ...)
+{
+    WITH_TEXT(format, forkfix_print_argp_error(state, text));
+}
+
+void forkfix_argp_failure(const struct argp_state *state, int status, int number, const char *format, ...)
+{
+    if (format == NULL) {
+        forkfix_print_argp_failure(state, status, number, NULL);
+        return;
+    }
+    WITH_TEXT(format, forkfix_print_argp_failure(state, status, number, text));
+}
 
 VARIADIC_VOID(syslog, (int priority, const char *format, ...), format, vsyslog(priority, format, args))
 VARIADIC_VOID(syslog_chk, (int priority, int flag, const char *format, ...), format,

@@ -3,9 +3,15 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod environment;
 #[cfg(target_os = "linux")]
+pub(crate) mod exit;
+#[cfg(target_os = "linux")]
+pub(crate) mod helpers;
+#[cfg(target_os = "linux")]
 pub(crate) mod lookup;
 #[cfg(target_os = "macos")]
 pub(crate) mod macos;
+#[cfg(target_os = "linux")]
+pub(crate) mod messages;
 #[cfg(target_os = "linux")]
 pub(crate) mod names;
 #[cfg(target_os = "linux")]

@@ -56,10 +56,33 @@ fn provider_of_malloc() -> Provider {
     }
 }
 
+/// A loaded object.
+struct Object {
+    /// Its place in the loader's list.
+    position: usize,
+    /// From its first address to its last.
+    all: Range<usize>,
+    /// What of that may be written; empty if nothing.
+    data: Range<usize>,
+}
+
 struct Search {
     address: usize,
     position: usize,
-    found: Option<(usize, Range<usize>)>,
+    found: Option<Object>,
+}
+
+/// The object that `address` is in. Takes the loader's locks.
+fn object_at(address: usize) -> Option<Object> {
+    let mut search = Search { address, position: 0, found: None };
+    // SAFETY: the callback has the right signature, and `search` outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
+    search.found
+}
+
+/// The writable memory of the object that `address` is in. Takes the loader's locks.
+pub(crate) fn data_at(address: usize) -> Option<Range<usize>> {
+    object_at(address).map(|object| object.data)
 }
 
 /// Finds out. Takes the loader's locks: call it from the constructor, or before the first fork.
@@ -68,20 +91,17 @@ pub(crate) fn find_provider() {
         return;
     }
     let mut kind = LIBC;
-    if let Some(address) = address_of_malloc() {
-        let mut search = Search { address, position: 0, found: None };
-        // SAFETY: the callback has the right signature, and `search` outlives the call.
-        unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
-        if let Some((position, range)) = search.found {
-            START.store(range.start, Ordering::Relaxed);
-            END.store(range.end, Ordering::Relaxed);
-            // The program comes first; libc is whoever also has `gnu_get_libc_version`.
-            kind = match position {
-                0 => PROGRAM,
-                _ if range.contains(&address_in_libc()) => LIBC,
-                _ => LIBRARY,
-            };
-        }
+    if let Some(address) = address_of_malloc()
+        && let Some(object) = object_at(address)
+    {
+        START.store(object.all.start, Ordering::Relaxed);
+        END.store(object.all.end, Ordering::Relaxed);
+        // The program comes first; libc is whoever also has `gnu_get_libc_version`.
+        kind = match object.position {
+            0 => PROGRAM,
+            _ if object.all.contains(&address_in_libc()) => LIBC,
+            _ => LIBRARY,
+        };
     }
     KIND.store(kind, Ordering::Release);
     log::debug!("malloc: {:x?}", provider_of_malloc());
@@ -114,7 +134,7 @@ unsafe extern "C" fn visit(
     _size: usize,
     search: *mut c_void,
 ) -> c_int {
-    // SAFETY: `find_provider` passed its `Search`, and waits for us.
+    // SAFETY: `object_at` passed its `Search`, and waits for us.
     let search = unsafe { &mut *search.cast::<Search>() };
     // SAFETY: the loader passes a valid description.
     let info = unsafe { &*info };
@@ -131,8 +151,13 @@ unsafe extern "C" fn visit(
     if !loads().any(|header| range(header).contains(&search.address)) {
         return 0;
     }
-    let start = loads().map(|header| range(header).start).min().unwrap_or(0);
-    let end = loads().map(|header| range(header).end).max().unwrap_or(0);
-    search.found = Some((position, start..end));
+    let writable = || loads().filter(|header| header.p_flags & libc::PF_W != 0);
+    let data = writable().map(range).reduce(around).unwrap_or_default();
+    let all = loads().map(range).reduce(around).unwrap_or_default();
+    search.found = Some(Object { position, all, data });
     1
+}
+
+fn around(one: Range<usize>, other: Range<usize>) -> Range<usize> {
+    one.start.min(other.start)..one.end.max(other.end)
 }

@@ -8,7 +8,7 @@ mod elf;
 mod macho;
 
 #[cfg(target_os = "linux")]
-pub(crate) use elf::{find_provider, is_allocators};
+pub(crate) use elf::{data_at, find_provider, is_allocators};
 #[cfg(target_os = "macos")]
 pub(crate) use macho::{find_provider, is_allocators};
 

@@ -74,6 +74,10 @@ macro_rules! gated {
                     // SAFETY: the caller's arguments, for the function they were meant for.
                     unsafe { next($($arg),*) }
                 }
+                #[cfg(target_os = "linux")]
+                if const { $crate::family::Family::$family.has_helpers() } {
+                    $crate::hooks::helpers::make_sure($crate::family::Family::$family);
+                }
                 let Some(inside) =
                     $crate::reader::AtOnce::enter($crate::family::Family::$family)
                 else {

@@ -176,6 +176,12 @@ pub(crate) fn open_read(path: &core::ffi::CStr) -> Option<c_int> {
         .filter(|fd| *fd >= 0)
 }
 
+/// Reads as many entries of directory `fd` as fit; `None` if there are none left.
+pub(crate) fn list(fd: c_int, buffer: &mut [u8]) -> Option<usize> {
+    let len = sys!(SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len());
+    usize::try_from(len).ok().filter(|len| *len > 0)
+}
+
 /// Closes a descriptor of ours.
 pub(crate) fn close(fd: c_int) {
     sys!(SYS_close, fd);
@@ -240,6 +246,18 @@ pub(crate) unsafe fn peek(from: usize, to: *mut c_void, len: usize) -> bool {
     let remote = libc::iovec { iov_base: ptr::with_exposed_provenance_mut(from), iov_len: len };
     let pid = getpid();
     sys!(SYS_process_vm_readv, pid, &raw const local, 1, &raw const remote, 1, 0) == len as isize
+}
+
+/// How many threads this process has; 0 if `/proc` does not say. Each is a directory there, with a link
+/// back to the one above.
+pub(crate) fn thread_count() -> libc::nlink_t {
+    let mut about = core::mem::MaybeUninit::<libc::stat64>::uninit();
+    let path = c"/proc/self/task".as_ptr();
+    if sys!(SYS_newfstatat, libc::AT_FDCWD, path, about.as_mut_ptr(), 0) != 0 {
+        return 0;
+    }
+    // SAFETY: filled in just now.
+    unsafe { about.assume_init() }.st_nlink
 }
 
 /// The address family and the port, in host order, that socket `fd` is connected to.

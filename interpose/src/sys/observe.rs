@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use libc::c_int;
 
-use super::{Activity, close, gettid, open_read, peek, peer, read};
+use super::{Activity, close, gettid, list, open_read, peek, peer, read};
 use crate::family::HarmlessWait;
 use crate::text::Text;
 
@@ -15,7 +15,12 @@ struct InSyscall {
     number: i64,
     /// Its first two arguments.
     args: [usize; 2],
+    /// The thread's stack pointer.
+    stack: usize,
 }
+
+/// How far above the stack pointer the variables of the functions are that made the call, in bytes.
+const FRAMES: usize = 64 << 10;
 
 /// The kernel's numbers of some system calls. They are not `libc::SYS_*` where an emulator (qemu-user,
 /// Rosetta) runs this program on a machine of another kind: it hands the calls on, and `/proc` shows
@@ -29,6 +34,8 @@ struct Numbers {
     processes: [i64; 2],
     /// `read`, `write`, `readv` and `writev`.
     transfers: [i64; 4],
+    /// `mmap`, `mprotect`, `munmap`, `brk` and `madvise`.
+    memory: [i64; 5],
 }
 
 impl Numbers {
@@ -45,6 +52,7 @@ impl Numbers {
                 polls: [7, 271],
                 processes: [61, 247],
                 transfers: [0, 1, 19, 20],
+                memory: [9, 10, 11, 12, 28],
             }),
             // arm64: include/uapi/asm-generic/unistd.h
             63 => Some(Self {
@@ -52,6 +60,7 @@ impl Numbers {
                 polls: [73, 73],
                 processes: [260, 95],
                 transfers: [63, 64, 65, 66],
+                memory: [222, 226, 215, 214, 233],
             }),
             _ => None,
         }
@@ -63,13 +72,71 @@ pub(crate) fn activity(tid: u32) -> Activity {
     match (thread_syscall(tid), Numbers::now()) {
         (None, _) => Activity::Running,
         (Some(call), Some(numbers)) if call.number == numbers.futex => Activity::LockWait,
+        // It waits for its turn to change the address space, and holds any lock meanwhile.
+        (Some(call), Some(numbers)) if numbers.memory.contains(&call.number) => Activity::Running,
         (Some(_), _) => Activity::Blocked,
     }
 }
 
+/// Whether `is` holds for some thread of this process. Format: getdents(2).
+pub(crate) fn any_thread(mut is: impl FnMut(u32) -> bool) -> bool {
+    let Some(fd) = open_read(c"/proc/self/task") else {
+        return false;
+    };
+    let mut found = false;
+    let mut entries = [0u8; 1024];
+    while !found && let Some(len) = list(fd, &mut entries) {
+        let mut rest = entries.get(..len).unwrap_or_default();
+        while !found && let Some((name, others)) = split_entry(rest) {
+            let tid = core::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
+            found = tid.is_some_and(&mut is);
+            rest = others;
+        }
+    }
+    close(fd);
+    found
+}
+
+/// The name of the first of some directory entries (`struct linux_dirent64`), and the others.
+fn split_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
+    let size = u16::from_ne_bytes(entries.get(16..18)?.try_into().ok()?);
+    let (entry, others) = entries.split_at_checked(size.into())?;
+    let name = entry.get(19..)?.split(|byte| *byte == 0).next()?;
+    Some((name, others))
+}
+
+/// Whether thread `tid` runs, or is about to, and blocks all signals that libc lets anybody block: not
+/// SIGKILL, SIGSTOP and its own two. Format: proc(5), `/proc/pid/status`.
+pub(crate) fn runs_without_signals(tid: u32) -> bool {
+    let mut path = Text::<48>::new();
+    let mut status = [0u8; 2048];
+    let known = write!(path, "/proc/self/task/{tid}/status\0").is_ok();
+    let path = core::ffi::CStr::from_bytes_until_nul(path.as_bytes());
+    let Some(fd) = path.ok().filter(|_| known).and_then(open_read) else {
+        return false;
+    };
+    let len = read(fd, &mut status);
+    close(fd);
+    let status = status.get(..len.unwrap_or(0)).unwrap_or_default();
+    let exempt = [libc::SIGKILL, libc::SIGSTOP, 32, 33].map(|signal| 1 << (signal - 1));
+    let without_signals = field(status, "SigBlk:")
+        .and_then(|mask| u64::from_str_radix(mask, 16).ok())
+        .is_some_and(|mask| mask | exempt.iter().sum::<u64>() == u64::MAX);
+    // Its system call alone does not tell: that of a thread that was woken a moment ago is still shown.
+    let is_up = || field(status, "State:").is_some_and(|state| state.starts_with('R'));
+    without_signals && (is_up() || activity(tid) == Activity::Running)
+}
+
+/// The value of a line of `/proc/pid/status`.
+fn field<'a>(status: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut lines = status.split(|byte| *byte == b'\n');
+    let value = lines.find_map(|line| line.strip_prefix(name.as_bytes()))?;
+    core::str::from_utf8(value).ok().map(str::trim)
+}
+
 /// The system call that thread `tid` of this process sleeps in.
 ///
-/// `None` if the thread is running, gone, or `/proc` cannot be read (not mounted, fd limit): the
+/// `None` if the thread is running, in a page fault, gone, or `/proc` cannot be read (not mounted, fd limit): the
 /// caller must then assume the worst. Format: proc(5), `/proc/pid/syscall`.
 fn thread_syscall(tid: u32) -> Option<InSyscall> {
     let mut path = Text::<48>::new();
@@ -86,7 +153,10 @@ fn parse(line: &[u8]) -> Option<InSyscall> {
     let mut words = core::str::from_utf8(line).ok()?.split_ascii_whitespace();
     let number = words.next()?.parse().ok()?;
     let mut hex = || usize::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
-    Some(InSyscall { number, args: [hex()?, hex()?] })
+    let args = [hex()?, hex()?];
+    // After four more arguments.
+    let stack = (0..5).map_while(|_| hex()).nth(4)?;
+    Some(InSyscall { number, args, stack })
 }
 
 /// Whether thread `tid` sleeps in a system call of the kind `wait`.
@@ -97,6 +167,10 @@ pub(crate) fn waits(tid: u32, wait: HarmlessWait) -> bool {
     match wait {
         HarmlessWait::Dns => numbers.polls.contains(&call.number) && polls_dns_server(&call),
         HarmlessWait::Process => numbers.processes.contains(&call.number),
+        HarmlessWait::Completion => {
+            let on_stack = call.stack..call.stack + FRAMES;
+            call.number == numbers.futex && on_stack.contains(&call.args[0])
+        }
         HarmlessWait::Transfer => numbers.transfers.contains(&call.number),
     }
 }
@@ -123,7 +197,8 @@ mod tests {
     #[test]
     fn a_blocked_call_is_read() {
         let call = parse(b"7 0x7ffd10 0x1 0x1388 0x0 0x0 0x0 0x7ffc00 0x7f00\n");
-        assert_eq!(call, Some(InSyscall { number: 7, args: [0x7ffd10, 1] }));
+        let expected = InSyscall { number: 7, args: [0x7ffd10, 1], stack: 0x7ffc00 };
+        assert_eq!(call, Some(expected));
     }
 
     #[test]
@@ -133,6 +208,13 @@ mod tests {
             polls: [POLL, libc::SYS_ppoll],
             processes: [libc::SYS_wait4, libc::SYS_waitid],
             transfers: [libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev],
+            memory: [
+                libc::SYS_mmap,
+                libc::SYS_mprotect,
+                libc::SYS_munmap,
+                libc::SYS_brk,
+                libc::SYS_madvise,
+            ],
         };
         assert_eq!(Numbers::now(), Some(native));
     }
@@ -143,7 +225,23 @@ mod tests {
     const POLL: i64 = libc::SYS_ppoll;
 
     #[test]
+    fn this_thread_is_listed() {
+        assert!(any_thread(|tid| tid == gettid()));
+        assert!(!any_thread(|tid| tid == 1 && gettid() != 1));
+    }
+
+    #[test]
+    fn a_status_is_read() {
+        let status = b"Name:\t\xff\nState:\tR (running)\nSigBlk:\tfffffffe7ffbfeff\n";
+        assert_eq!(field(status, "State:"), Some("R (running)"));
+        assert_eq!(field(status, "SigBlk:"), Some("fffffffe7ffbfeff"));
+        assert_eq!(field(status, "SigIgn:"), None);
+        assert!(!runs_without_signals(gettid()));
+    }
+
+    #[test]
     fn running_and_garbage_are_unknown() {
+        assert_eq!(parse(b"-1 0x7ffc00 0x7f00\n"), None);
         assert_eq!(parse(b"running\n"), None);
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"7 zz 0x1"), None);

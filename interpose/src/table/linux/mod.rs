@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_int, c_void};
 
 use libc::{FILE, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, sockaddr, socklen_t};
 
-use crate::hooks::{environment, names as lookups, processes, streams as hooks};
+use crate::hooks::{environment, exit, messages, names as lookups, processes, streams as hooks};
 use crate::next::Definition;
 use crate::rows::{delayed, routed, variadic};
 use crate::{atfork, fork, spawn};
@@ -23,6 +23,9 @@ routed! {
     bare fflush_unlocked(stream: *mut FILE) -> c_int => hooks::fflush_unlocked;
     libc system(command: Str) -> c_int => processes::system;
     libc abort() -> ! => processes::abort;
+    libc exit(status: c_int) -> ! => exit::exit;
+    bare quick_exit(status: c_int) -> ! => exit::quick_exit, c"GLIBC_2.24";
+    bare __libc_start_main(main: exit::Main, argc: c_int, argv: *mut Buf, init: Option<exit::Function>, fini: Option<exit::Function>, loaders: Option<exit::Function>, stack_end: *mut c_void) -> c_int => exit::start_main;
     libc fork() -> pid_t => fork::fork;
     bare __fork() -> pid_t => fork::fork;
     bare __register_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>, dso: *mut c_void) -> c_int => atfork::register_hook;
@@ -62,6 +65,38 @@ pub(crate) mod streams {
     pub(crate) use parts::*;
 }
 
+/// What asks whether requests are served.
+pub(crate) mod helpers {
+    use core::ffi::{c_int, c_void};
+
+    crate::rows::next_definitions! {
+        parts:
+        aio_read [] (*mut c_void) -> c_int;
+        aio_error [] (*const c_void) -> c_int;
+        aio_cancel [] (c_int, *mut c_void) -> c_int;
+        aio_suspend [] (*const *mut c_void, c_int, *const libc::timespec) -> c_int;
+        getaddrinfo_a [] (c_int, *mut *mut c_void, c_int, *mut libc::sigevent) -> c_int;
+        gai_error [] (*mut c_void) -> c_int;
+        gai_cancel [] (*mut c_void) -> c_int;
+        gai_suspend [] (*const *const c_void, c_int, *const libc::timespec) -> c_int;
+    }
+    pub(crate) use parts::*;
+}
+
+/// What the hook of `exit` registers its handler with.
+pub(crate) mod exits {
+    use core::ffi::{c_int, c_void};
+
+    type Handler = unsafe extern "C-unwind" fn(*mut c_void);
+
+    crate::rows::next_definitions! {
+        parts:
+        __cxa_atexit [] (Handler, *mut c_void, *mut c_void) -> c_int;
+        __cxa_at_quick_exit [] (Handler, *mut c_void) -> c_int;
+    }
+    pub(crate) use parts::*;
+}
+
 delayed! {
     dlopen(Str, c_int) -> *mut c_void;
     dlmopen(libc::Lmid_t, Str, c_int) -> *mut c_void;
@@ -86,6 +121,9 @@ pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
         routed_next::ALL,
         delayed_next::ALL,
         streams::ALL,
+        exits::ALL,
+        helpers::ALL,
+        messages::ALL,
         calls::ALL,
         names::ALL,
         names::ALL_REDIRECTED,

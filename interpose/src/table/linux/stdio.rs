@@ -123,8 +123,6 @@ gated! {
         bare vswscanf(from: Wide, format: Wide, args: VaList) -> c_int;
         bare __isoc99_vswscanf(from: Wide, format: Wide, args: VaList) -> c_int;
         bare __isoc23_vswscanf(from: Wide, format: Wide, args: VaList) -> c_int;
-        bare verr(status: c_int, format: Str, args: VaList);
-        bare verrx(status: c_int, format: Str, args: VaList);
         bare vwarn(format: Str, args: VaList);
         bare vwarnx(format: Str, args: VaList);
         bare getopt(count: c_int, arguments: *const Buf, short: Str) -> c_int;
@@ -162,6 +160,12 @@ variadic! {
     __swprintf_chk => forkfix_swprintf_chk;
     err => forkfix_err;
     errx => forkfix_errx;
+    verr => forkfix_verr;
+    verrx => forkfix_verrx;
+    error => forkfix_error;
+    error_at_line => forkfix_error_at_line;
+    argp_error => forkfix_argp_error;
+    argp_failure => forkfix_argp_failure;
     warn => forkfix_warn;
     warnx => forkfix_warnx;
     scanf => forkfix_gnu_scanf;

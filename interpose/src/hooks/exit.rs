@@ -1,0 +1,232 @@
+//! The end of the process: `exit`, `quick_exit`, and the return from `main`.
+//!
+//! From 2.41 on, glibc takes a lock in `exit` that it never gives back, and that fork does not make anew
+//! (stdlib/exit.c, BZ 31997): a child that is forked while another thread is in `exit` cannot end. No drain
+//! can help, since nobody leaves `exit`. So the lock is found when the first thread takes it, and
+//! is free again in such a child. Its `exit` runs the handlers that had not begun yet.
+//!
+//! The thread in `exit` counts as inside, so that no fork finds the list of handlers locked, which libc
+//! does between two of them; one that takes long is given up like any other.
+//!
+//! The lock is found by what it holds: the first handler that `exit` calls is ours, and looks through
+//! libc's variables for a recursive lock that this thread holds now and did not hold before.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+use crate::family::Family;
+use crate::table::{exits, next};
+use crate::{object, options, reader};
+
+/// A lock that one thread can take several times (sysdeps/nptl/libc-lock.h).
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Recursive {
+    lock: c_int,
+    count: c_int,
+    owner: usize,
+}
+
+const FREE: Recursive = Recursive { lock: 0, count: 0, owner: 0 };
+
+/// The thread that ends the process, as `pthread_self` names it; 0 if none.
+#[unsafe(link_section = ".data.forkfix")]
+static ENDING: AtomicUsize = AtomicUsize::new(0);
+
+/// The lock, once a thread has taken it.
+#[unsafe(link_section = ".data.forkfix")]
+static LOCK: AtomicPtr<Recursive> = AtomicPtr::new(ptr::null_mut());
+
+/// Whether this libc has it; for the constructor.
+static IS_KEPT: AtomicBool = AtomicBool::new(false);
+
+/// More locks than one thread holds: streams that it locked and never unlocked.
+const HELD: usize = 8;
+
+/// Locks that the thread held before.
+static BEFORE: [AtomicUsize; HELD] = [const { AtomicUsize::new(0) }; HELD];
+
+pub(crate) type Main =
+    unsafe extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
+pub(crate) type Function = unsafe extern "C-unwind" fn();
+
+/// Finds out whether this libc keeps the lock for ever; for the constructor.
+pub(crate) fn ask_version() {
+    // SAFETY: no preconditions.
+    let version = unsafe { libc::gnu_get_libc_version() };
+    // SAFETY: a constant of libc.
+    let version = unsafe { CStr::from_ptr(version) };
+    IS_KEPT.store(is_kept_in(version.to_bytes()), Ordering::Relaxed);
+}
+
+fn is_kept_in(version: &[u8]) -> bool {
+    let text = core::str::from_utf8(version).unwrap_or_default();
+    let mut numbers = text.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(2), Some(41))
+}
+
+/// The hook for `exit`.
+pub(crate) unsafe fn exit(status: c_int) -> ! {
+    let _inside = reader::enter(Family::Exit);
+    begin(|| {
+        // SAFETY: the handler lives as long as the process.
+        unsafe { exits::__cxa_atexit.ensure()(find, ptr::null_mut(), ptr::null_mut()) };
+    });
+    // SAFETY: the caller's argument, passed on.
+    unsafe { next::exit.ensure()(status) }
+}
+
+/// The hook for `quick_exit`.
+pub(crate) unsafe fn quick_exit(status: c_int) -> ! {
+    let _inside = reader::enter(Family::Exit);
+    begin(|| {
+        // SAFETY: the handler lives as long as the process.
+        unsafe { exits::__cxa_at_quick_exit.ensure()(find, ptr::null_mut()) };
+    });
+    // SAFETY: the caller's argument, passed on.
+    unsafe { next::quick_exit.ensure()(status) }
+}
+
+static MAIN: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// The hook for `__libc_start_main`: the return from `main` is a call of `exit` inside libc.
+pub(crate) unsafe fn start_main(
+    main: Main,
+    argc: c_int,
+    argv: *mut *mut c_char,
+    init: Option<Function>,
+    fini: Option<Function>,
+    loaders: Option<Function>,
+    stack_end: *mut c_void,
+) -> c_int {
+    let main = if options::off() {
+        main
+    } else {
+        MAIN.store(main as *mut (), Ordering::Relaxed);
+        run_main
+    };
+    // SAFETY: the caller's arguments, passed on; `run_main` is as good a `main`.
+    unsafe { next::__libc_start_main.ensure()(main, argc, argv, init, fini, loaders, stack_end) }
+}
+
+unsafe extern "C-unwind" fn run_main(
+    argc: c_int,
+    argv: *mut *mut c_char,
+    environ: *mut *mut c_char,
+) -> c_int {
+    // SAFETY: what `start_main` was given.
+    let main: Main = unsafe { core::mem::transmute(MAIN.load(Ordering::Relaxed)) };
+    // SAFETY: libc's arguments, passed on.
+    let status = unsafe { main(argc, argv, environ) };
+    // SAFETY: what libc does with the status.
+    unsafe { exit(status) }
+}
+
+/// Notes that this thread ends the process, and has `register` make `find` the next handler to run.
+fn begin(register: impl FnOnce()) {
+    if options::off() || !IS_KEPT.load(Ordering::Relaxed) {
+        return;
+    }
+    let first = ENDING.compare_exchange(0, this_thread(), Ordering::Relaxed, Ordering::Relaxed);
+    if first.is_err() || !LOCK.load(Ordering::Relaxed).is_null() {
+        return;
+    }
+    let mut places = BEFORE.iter();
+    locks_of_this_thread(|lock| {
+        if let Some(place) = places.next() {
+            place.store(lock.addr(), Ordering::Relaxed);
+        }
+    });
+    register();
+}
+
+/// The first handler that `exit` calls.
+unsafe extern "C-unwind" fn find(_: *mut c_void) {
+    let mut found = ptr::null_mut();
+    let mut count = 0;
+    locks_of_this_thread(|lock| {
+        if BEFORE.iter().all(|before| before.load(Ordering::Relaxed) != lock.addr()) {
+            found = lock;
+            count += 1;
+        }
+    });
+    if count == 1 {
+        LOCK.store(found, Ordering::Release);
+    } else {
+        log::warn!("the lock of exit was not found; a child forked from now on may hang in exit");
+    }
+}
+
+fn this_thread() -> usize {
+    // SAFETY: no preconditions.
+    unsafe { libc::pthread_self() as usize }
+}
+
+/// Calls `visit` for each recursive lock among libc's variables that this thread holds once.
+fn locks_of_this_thread(mut visit: impl FnMut(*mut Recursive)) {
+    let Some(data) = object::data_at((next::exit.ensure() as *const ()).addr()) else {
+        return;
+    };
+    let me = this_thread();
+    let places = data.clone().step_by(align_of::<Recursive>());
+    for place in places.take_while(|place| place + size_of::<Recursive>() <= data.end) {
+        let lock = ptr::with_exposed_provenance_mut::<Recursive>(place);
+        // SAFETY: inside the object's writable memory, which stays mapped; aligned, since a segment begins
+        // on a multiple of the alignment of its variables. Whoever changes it meanwhile, it is not a
+        // lock that this thread holds.
+        let now = unsafe { lock.read_volatile() };
+        if now.owner == me && now.count == 1 && now.lock != 0 {
+            visit(lock);
+        }
+    }
+}
+
+/// In a forked child: if the thread that was ending the process is gone, this process has not begun to.
+pub(crate) fn repair() {
+    let ending = ENDING.load(Ordering::Relaxed);
+    if ending == 0 || ending == this_thread() {
+        return;
+    }
+    ENDING.store(0, Ordering::Relaxed);
+    let lock = LOCK.load(Ordering::Acquire);
+    if !lock.is_null() {
+        // SAFETY: libc's lock, whose holder is gone; there is no other thread.
+        unsafe { lock.write(FREE) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_kept_from_2_41_on() {
+        for (version, kept) in
+            [("2.36", false), ("2.40", false), ("2.41", true), ("2.43.9000", true)]
+        {
+            assert_eq!(is_kept_in(version.as_bytes()), kept, "{version}");
+        }
+    }
+
+    #[test]
+    fn the_lock_of_a_stream_is_found() {
+        unsafe extern "C" {
+            static stdout: *mut libc::FILE;
+            fn flockfile(stream: *mut libc::FILE);
+            fn funlockfile(stream: *mut libc::FILE);
+        }
+        let count = || {
+            let mut count = 0;
+            locks_of_this_thread(|_| count += 1);
+            count
+        };
+        let before = count();
+        // SAFETY: libc's own stream.
+        unsafe { flockfile(stdout) };
+        let during = count();
+        // SAFETY: locked above.
+        unsafe { funlockfile(stdout) };
+        assert_eq!((before, during, count()), (0, 1, 0));
+    }
+}

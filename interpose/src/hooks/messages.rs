@@ -1,0 +1,74 @@
+//! Variadic functions that have no form with a `va_list`: `error`, `error_at_line`, `argp_error` and
+//! `argp_failure`.
+//!
+//! The shims in `variadic_linux.c` make the text, and the functions here have the real ones print it.
+//! Ending the process is left to the shims, for nobody may be inside then.
+
+use core::ffi::{c_char, c_int, c_uint, c_void};
+
+use crate::family::Family;
+use crate::next::{Definition, Next};
+use crate::reader;
+
+type Str = *const c_char;
+
+/// Prints one text and nothing else.
+const AS_IT_IS: Str = c"%s".as_ptr();
+
+static ERROR: Next<unsafe extern "C-unwind" fn(c_int, c_int, Str, ...)> =
+    Next::new("error\0", None);
+static ERROR_AT_LINE: Next<unsafe extern "C-unwind" fn(c_int, c_int, Str, c_uint, Str, ...)> =
+    Next::new("error_at_line\0", None);
+static ARGP_ERROR: Next<unsafe extern "C-unwind" fn(*const c_void, Str, ...)> =
+    Next::new("argp_error\0", None);
+static ARGP_FAILURE: Next<unsafe extern "C-unwind" fn(*const c_void, c_int, c_int, Str, ...)> =
+    Next::new("argp_failure\0", None);
+
+/// Their definitions.
+pub(crate) static ALL: &[&Definition] = &[
+    &ERROR.definition,
+    &ERROR_AT_LINE.definition,
+    &ARGP_ERROR.definition,
+    &ARGP_FAILURE.definition,
+];
+
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn forkfix_print_error(number: c_int, text: Str) {
+    let _inside = reader::enter(Family::Stdio);
+    // SAFETY: the shim's text; the status that does not end the process.
+    unsafe { ERROR.ensure()(0, number, AS_IT_IS, text) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn forkfix_print_error_at_line(
+    number: c_int,
+    file: Str,
+    line: c_uint,
+    text: Str,
+) {
+    let _inside = reader::enter(Family::Stdio);
+    // SAFETY: the caller's file and the shim's text; the status that does not end the process.
+    unsafe { ERROR_AT_LINE.ensure()(0, number, file, line, AS_IT_IS, text) };
+}
+
+/// Ends the process if the parser says so, as its usage text does.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn forkfix_print_argp_error(state: *const c_void, text: Str) {
+    let _inside = reader::enter(Family::Stdio);
+    // SAFETY: the caller's parser and the shim's text.
+    unsafe { ARGP_ERROR.ensure()(state, AS_IT_IS, text) };
+}
+
+/// Ends the process if the status is not 0 and the parser says so.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn forkfix_print_argp_failure(
+    state: *const c_void,
+    status: c_int,
+    number: c_int,
+    text: Str,
+) {
+    let _inside = reader::enter(Family::Stdio);
+    let format = if text.is_null() { text } else { AS_IT_IS };
+    // SAFETY: the caller's parser and the shim's text; without a text, there is no format either.
+    unsafe { ARGP_FAILURE.ensure()(state, status, number, format, text) };
+}

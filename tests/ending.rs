@@ -1,0 +1,54 @@
+//! Forks while another thread ends the process.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::ffi::CStr;
+
+use common::{Preload, Program, forks, hangs_only_bare};
+
+const FORKS: u64 = 1000;
+
+/// Whether libc's `exit` keeps a lock for ever, which a child inherits (glibc 2.41, stdlib/exit.c).
+fn exit_keeps_its_lock() -> bool {
+    // SAFETY: no preconditions.
+    let version = unsafe { libc::gnu_get_libc_version() };
+    // SAFETY: a constant of libc.
+    let version = unsafe { CStr::from_ptr(version) }.to_string_lossy();
+    let numbers: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    numbers >= vec![2, 41]
+}
+
+#[track_caller]
+fn children_end(mode: &str) {
+    let program = Program::compiled("ending.c");
+    if exit_keeps_its_lock() {
+        hangs_only_bare(&program.args([mode]), FORKS);
+    } else {
+        let program = program.args([mode, &forks(FORKS).to_string(), "1"]);
+        program.run(Preload::Bare).unharmed(forks(FORKS));
+        program.run(Preload::Protected).unharmed(forks(FORKS));
+    }
+}
+
+#[test]
+fn a_thread_is_in_exit() {
+    children_end("exit");
+}
+
+#[test]
+fn a_thread_is_in_quick_exit() {
+    children_end("quick");
+}
+
+#[test]
+fn main_has_returned() {
+    children_end("return");
+}
+
+/// libc's list of exit handlers is locked while the next one is taken from it.
+#[test]
+fn a_thread_runs_many_exit_handlers() {
+    hangs_only_bare(&Program::compiled("ending.c").args(["many"]), 100);
+}
