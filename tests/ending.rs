@@ -50,5 +50,6 @@ fn main_has_returned() {
 /// libc's list of exit handlers is locked while the next one is taken from it.
 #[test]
 fn a_thread_runs_many_exit_handlers() {
-    hangs_only_bare(&Program::compiled("ending.c").args(["many"]), 100);
+    let patient = Program::compiled("ending.c").options("bounded_ms=20000");
+    hangs_only_bare(&patient.args(["many"]), 100);
 }

@@ -115,6 +115,35 @@ fn the_library_protects_every_family() {
     assert!(number(&summary["bare_rows_that_hang"]) > 0);
 }
 
+/// In a translated locale, strerror and its kin take locks that they do not take in C.
+#[test]
+fn a_translated_locale_is_one_of_the_rows() {
+    common::need("localedef", "libc-bin");
+    common::need("/usr/share/i18n/locales/de_DE", "locales");
+    common::need("/usr/share/locale/de/LC_MESSAGES/libc.mo", "libc-l10n");
+    let locales = tempfile::tempdir().expect("there is room for files");
+    let mut localedef = Compiler::new("localedef");
+    localedef.args(["-i", "de_DE", "-f", "UTF-8"]).arg(locales.path().join("de_DE.UTF-8"));
+    // Its exit status is 1 for mere warnings.
+    localedef.output().expect("localedef starts");
+
+    let rows_of_locale = |locales: &Path, more: &[&str]| {
+        let mut command = prove_library();
+        command.args(["--forks", "200", "--cut-off", "1", "--family", "locale", "--json"]);
+        document(&command.args(more).env("LOCPATH", locales).assert().code(0))
+    };
+    let with = rows_of_locale(locales.path(), &[]);
+    assert_proved(&with, 200);
+    assert_eq!(with["left_out"].as_array().map(Vec::len), Some(0), "{with:#}");
+
+    let nothing = tempfile::tempdir().expect("there is room for files");
+    let without = rows_of_locale(nothing.path(), &["--only", "protected"]);
+    let translated = |row: &&Value| row["id"].as_str().is_some_and(|id| id.contains("translated"));
+    let of_both = rows(&with).iter().filter(translated).count();
+    assert_eq!(without["left_out"].as_array().map(Vec::len), Some(of_both), "{without:#}");
+    assert_eq!(rows(&without).len() + of_both, rows(&with).len());
+}
+
 /// The library, even switched off, in the caller's own environment changes neither column.
 #[test]
 fn a_preload_of_the_caller_does_not_falsify_the_columns() {

@@ -20,9 +20,14 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(target_os = "linux")]
+#[path = "calls/linux_first.rs"]
+mod first;
+#[cfg(target_os = "linux")]
 #[path = "calls/linux_more.rs"]
 mod more;
 
+#[cfg(target_os = "linux")]
+pub(super) use first::*;
 #[cfg(target_os = "linux")]
 pub(super) use more::*;
 pub(super) use system::*;

@@ -78,23 +78,40 @@ pub(super) struct Hazard {
     pub(super) action: Action,
     /// Runs once in the worker, before any thread exists.
     pub(super) set_up: fn(),
+    /// Whether the child's call is the first one of its kind in the process.
+    pub(super) cold: bool,
+    /// What the row cannot be run without.
+    pub(super) need: Option<&'static Need>,
+}
+
+/// Something that not every machine has.
+pub(super) struct Need {
+    pub(super) is_met: fn() -> bool,
+    /// One sentence for the report.
+    pub(super) lacking: &'static str,
 }
 
 impl Hazard {
     /// Threads and child make the same call.
     const fn same(family: Family, id: &'static str, call: fn() -> bool) -> Self {
         let call = Call { name: id, call };
-        Self { id, family, hammer: call, action: Action::Fork(call), set_up: nothing }
+        Self::pair(family, id, call, call)
     }
 
     /// Threads make one call, the child another.
-    #[cfg(target_os = "linux")]
     const fn pair(family: Family, id: &'static str, hammer: Call, child: Call) -> Self {
-        Self { id, family, hammer, action: Action::Fork(child), set_up: nothing }
+        let action = Action::Fork(child);
+        Self { id, family, hammer, action, set_up: nothing, cold: false, need: None }
     }
 
     const fn after(mut self, set_up: fn()) -> Self {
         self.set_up = set_up;
+        self
+    }
+
+    /// The name in the table of what the threads do.
+    const fn hammered_by(mut self, name: &'static str) -> Self {
+        self.hammer.name = name;
         self
     }
 
@@ -108,29 +125,21 @@ impl Hazard {
 
     /// The row with this identifier.
     pub(super) fn find(id: &str) -> Option<&'static Self> {
-        HAZARDS.iter().find(|hazard| hazard.id == id)
+        all().into_iter().find(|hazard| hazard.id == id)
     }
 }
 
 fn nothing() {}
 
-/// The calls of glibc that readers and writers meet in.
 #[cfg(target_os = "linux")]
-mod met {
-    use super::{Call, calls};
+#[path = "hazards/linux.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "hazards/macos.rs"]
+mod system;
 
-    pub(super) const SETLOCALE: Call = Call { name: "setlocale", call: calls::setlocale };
-    pub(super) const STRERROR: Call = Call { name: "strerror", call: calls::strerror };
-    pub(super) const GETTEXT: Call = Call { name: "dcgettext", call: calls::dcgettext };
-    pub(super) const TEXTDOMAIN: Call = Call { name: "textdomain", call: calls::textdomain };
-    pub(super) const RES_INIT: Call = Call { name: "res_init", call: calls::res_init };
-    pub(super) const GETNAMEINFO: Call = Call { name: "getnameinfo", call: calls::getnameinfo };
-}
-#[cfg(target_os = "linux")]
-use met::*;
-
-/// All rows, in the order of the report.
-pub(super) static HAZARDS: &[Hazard] = {
+/// The rows that all systems have.
+static COMMON: &[Hazard] = {
     use Family::*;
     &[
         Hazard::same(TimeZone, "localtime", calls::localtime),
@@ -144,20 +153,6 @@ pub(super) static HAZARDS: &[Hazard] = {
         Hazard::same(Environment, "putenv", calls::putenv),
         Hazard::same(Locale, "setlocale", calls::setlocale),
         Hazard::same(Locale, "newlocale", calls::newlocale),
-        #[cfg(target_os = "macos")]
-        Hazard::same(Locale, "localeconv", calls::localeconv),
-        #[cfg(target_os = "linux")]
-        Hazard::pair(Locale, "strerror", SETLOCALE, STRERROR),
-        #[cfg(target_os = "linux")]
-        Hazard::pair(Locale, "setlocale-readers", STRERROR, SETLOCALE),
-        #[cfg(target_os = "linux")]
-        Hazard::pair(Locale, "gettext", TEXTDOMAIN, GETTEXT),
-        #[cfg(target_os = "linux")]
-        Hazard::pair(Locale, "textdomain-readers", GETTEXT, TEXTDOMAIN),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Random, "random", calls::random),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Random, "rand", calls::rand),
         Hazard::same(Syslog, "syslog", calls::syslog).after(calls::mask_syslog),
         Hazard::same(Syslog, "openlog", calls::openlog).after(calls::mask_syslog),
         Hazard::same(Nss, "getpwnam", calls::getpwnam).after(calls::files_only),
@@ -166,56 +161,23 @@ pub(super) static HAZARDS: &[Hazard] = {
         Hazard::same(Nss, "getservbyname", calls::getservbyname).after(calls::files_only),
         Hazard::same(Nss, "getprotobyname", calls::getprotobyname).after(calls::files_only),
         Hazard::same(Nss, "getpwent", calls::getpwent).after(calls::files_only),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Nss, "setnetgrent", calls::setnetgrent).after(calls::files_only),
         Hazard::same(Resolver, "gethostbyname", calls::gethostbyname).after(calls::files_only),
         Hazard::same(Resolver, "getaddrinfo", calls::getaddrinfo).after(calls::files_only),
-        #[cfg(target_os = "linux")]
-        Hazard::pair(Resolver, "getnameinfo", RES_INIT, GETNAMEINFO).after(calls::files_only),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Conversion, "iconv_open", calls::iconv_open),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Conversion, "swprintf", calls::swprintf_number),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Stdio, "open_memstream", calls::write_to_memory).after(calls::open_memory),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Processes, "popen", calls::popen),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Processes, "atexit", calls::exit_handler),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Processes, "timer_create", calls::timer),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Processes, "pthread_getattr_np", calls::stack_of_main)
-            .after(calls::remember_main),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Loader, "dl_iterate_phdr", calls::dl_iterate_phdr),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Loader, "dlopen", calls::dlopen),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Rest, "regexec", calls::regexec).after(calls::compile_regex),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Rest, "readdir", calls::readdir).after(calls::open_directory),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Rest, "aio_error", calls::aio_error),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Rest, "gai_cancel", calls::cancel_lookups),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Rest, "setutxent", calls::setutent),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Rest, "sgetspent", calls::shadow_entry),
-        #[cfg(target_os = "linux")]
-        Hazard::same(Rest, "addseverity", calls::severity),
-        #[cfg(target_os = "macos")]
-        Hazard::same(Stdio, "fputs", calls::fputs).after(calls::open_stream),
         Hazard {
-            id: "posix_spawn",
-            family: Spawn,
-            hammer: Call { name: "setenv/unsetenv", call: calls::change_environment },
             action: Action::Spawn,
-            set_up: calls::fill_environment,
+            ..Hazard::same(Spawn, "posix_spawn", calls::change_environment)
+                .hammered_by("setenv/unsetenv")
+                .after(calls::fill_environment)
         },
     ]
 };
+
+/// All rows, in the order of the report: by family.
+pub(super) fn all() -> Vec<&'static Hazard> {
+    let mut rows: Vec<_> = COMMON.iter().chain(system::ROWS).collect();
+    rows.sort_by_key(|row| row.family);
+    rows
+}
 
 #[cfg(test)]
 mod tests {
@@ -224,14 +186,14 @@ mod tests {
 
     #[test]
     fn identifiers_are_unique() {
-        let ids: HashSet<_> = HAZARDS.iter().map(|hazard| hazard.id).collect();
-        assert_eq!(ids.len(), HAZARDS.len());
+        let ids: HashSet<_> = all().into_iter().map(|hazard| hazard.id).collect();
+        assert_eq!(ids.len(), all().len());
     }
 
     #[test]
     fn every_family_has_a_row() {
         for family in <Family as clap::ValueEnum>::value_variants() {
-            assert!(HAZARDS.iter().any(|hazard| hazard.family == *family), "{family:?}");
+            assert!(all().iter().any(|hazard| hazard.family == *family), "{family:?}");
         }
     }
 }

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::builder::RangedI64ValueParser;
-use hazards::{Family, HAZARDS, Hazard};
+use hazards::{Family, Hazard};
 use report::{Row, Run};
 use supervise::Supervisor;
 
@@ -185,8 +185,8 @@ impl std::error::Error for Error {}
 /// Runs the matrix and prints the report. The exit code is 1 if a protected row hung or crashed,
 /// else 0.
 pub(crate) fn run(args: &Args, library: &Path) -> Result<ExitCode, Error> {
-    let chosen: Vec<&'static Hazard> = HAZARDS
-        .iter()
+    let chosen: Vec<&'static Hazard> = hazards::all()
+        .into_iter()
         .filter(|hazard| args.family.is_empty() || args.family.contains(&hazard.family))
         .collect();
     if args.list {
@@ -198,6 +198,8 @@ pub(crate) fn run(args: &Args, library: &Path) -> Result<ExitCode, Error> {
         library.canonicalize().map_err(|error| Error::Library(library.to_owned(), error))?;
     supervise::leave_library(&library)?;
 
+    let (chosen, left_out): (Vec<_>, Vec<_>) =
+        chosen.into_iter().partition(|hazard| hazard.need.is_none_or(|need| (need.is_met)()));
     let begun = Instant::now();
     let sides: &[Side] = match &args.only {
         Some(side) => std::slice::from_ref(side),
@@ -218,7 +220,7 @@ pub(crate) fn run(args: &Args, library: &Path) -> Result<ExitCode, Error> {
     }
     supervisor.finish();
 
-    let run = Run::new(args, &library, rows, begun.elapsed());
+    let run = Run::new(args, &library, rows, &left_out, begun.elapsed());
     if args.json { run.print_json() } else { run.print_table() }.map_err(Error::Output)?;
     Ok(if run.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -54,7 +54,15 @@ pub(super) struct Run {
     machine: Machine,
     options: Options,
     rows: Vec<Row>,
+    /// Rows that this machine lacks something for.
+    left_out: Vec<LeftOut>,
     summary: Summary,
+}
+
+#[derive(Serialize)]
+struct LeftOut {
+    id: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Serialize)]
@@ -84,7 +92,13 @@ struct Summary {
 }
 
 impl Run {
-    pub(super) fn new(args: &Args, library: &Path, rows: Vec<Row>, wall: Duration) -> Self {
+    pub(super) fn new(
+        args: &Args,
+        library: &Path,
+        rows: Vec<Row>,
+        left_out: &[&Hazard],
+        wall: Duration,
+    ) -> Self {
         let protected = || rows.iter().filter_map(|row| row.protected.as_ref());
         let bare = || rows.iter().filter_map(|row| row.bare.as_ref());
         let sum = |count: fn(&Outcome) -> u32| protected().map(count).map(u64::from).sum();
@@ -105,6 +119,7 @@ impl Run {
             machine: Machine::this(),
             options: Options { forks: args.forks, threads: args.threads, cut_off: args.cut_off },
             rows,
+            left_out: left_out.iter().filter_map(|hazard| LeftOut::new(hazard)).collect(),
             summary,
         }
     }
@@ -165,7 +180,16 @@ impl Run {
                 writeln!(out, "{}: the first protected child that crashed: {how}", row.id)?;
             }
         }
+        for LeftOut { id, reason } in &self.left_out {
+            writeln!(out, "{id}: not run, for {reason}")?;
+        }
         writeln!(out, "{}", self.summary.line())
+    }
+}
+
+impl LeftOut {
+    fn new(hazard: &Hazard) -> Option<Self> {
+        hazard.need.map(|need| Self { id: hazard.id, reason: need.lacking })
     }
 }
 

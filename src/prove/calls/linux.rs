@@ -15,6 +15,10 @@ unsafe extern "C" {
     fn libc_textdomain(domain: *const c_char) -> *mut c_char;
     #[link_name = "dcgettext"]
     fn libc_dcgettext(domain: *const c_char, text: *const c_char, category: c_int) -> *mut c_char;
+    #[link_name = "getrpcbyname"]
+    fn libc_getrpcbyname(name: *const c_char) -> *const libc::c_void;
+    #[link_name = "getnetbyname"]
+    fn libc_getnetbyname(name: *const c_char) -> *const libc::c_void;
     #[link_name = "setnetgrent"]
     fn libc_setnetgrent(netgroup: *const c_char) -> c_int;
     safe fn endnetgrent();
@@ -51,9 +55,17 @@ pub(in crate::prove) fn rand() -> bool {
 /// Lets all look-ups of this process go to local files only, so that hammering them asks no server,
 /// whatever nsswitch.conf says.
 pub(in crate::prove) fn files_only() {
-    for database in
-        [c"passwd", c"group", c"services", c"protocols", c"netgroup", c"hosts", c"networks"]
-    {
+    for database in [
+        c"passwd",
+        c"group",
+        c"shadow",
+        c"services",
+        c"protocols",
+        c"netgroup",
+        c"hosts",
+        c"networks",
+        c"rpc",
+    ] {
         // SAFETY: both strings end with a NUL; libc copies what it keeps. No other thread exists.
         unsafe { __nss_configure_lookup(database.as_ptr(), c"files".as_ptr()) };
     }
@@ -65,6 +77,31 @@ pub(in crate::prove) fn setnetgrent() -> bool {
     unsafe { libc_setnetgrent(c"forkfix".as_ptr()) };
     endnetgrent();
     true
+}
+
+pub(in crate::prove) fn getgrent() -> bool {
+    // SAFETY: no preconditions.
+    unsafe { libc::setgrent() };
+    // SAFETY: the result, which all threads share, is not followed.
+    unsafe { libc::getgrent() };
+    // SAFETY: no preconditions.
+    unsafe { libc::endgrent() };
+    true
+}
+
+pub(in crate::prove) fn getspnam() -> bool {
+    // SAFETY: the name ends with a NUL; the result, which all threads share, is not followed.
+    !unsafe { libc::getspnam(c"root".as_ptr()) }.is_null()
+}
+
+pub(in crate::prove) fn getnetbyname() -> bool {
+    // SAFETY: the name ends with a NUL; the result, which all threads share, is not followed.
+    !unsafe { libc_getnetbyname(c"loopback".as_ptr()) }.is_null()
+}
+
+pub(in crate::prove) fn getrpcbyname() -> bool {
+    // SAFETY: the name ends with a NUL; the result, which all threads share, is not followed.
+    !unsafe { libc_getrpcbyname(c"portmapper".as_ptr()) }.is_null()
 }
 
 /// Reads resolv.conf again: a `getnameinfo` that finds its name in a file only passes by that lock.

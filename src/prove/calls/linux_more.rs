@@ -21,7 +21,23 @@ unsafe extern "C" {
     fn __cxa_finalize(object: *const c_void);
     fn sgetspent(text: *const c_char) -> *mut libc::spwd;
     fn addseverity(severity: c_int, text: *const c_char) -> c_int;
+    fn open_wmemstream(memory: *mut *mut libc::wchar_t, size: *mut usize) -> *mut libc::FILE;
+    fn fputws(text: *const libc::wchar_t, stream: *mut libc::FILE) -> c_int;
     fn gai_cancel(request: *mut c_void) -> c_int;
+    fn gai_error(request: *mut Lookup) -> c_int;
+    fn gai_suspend(list: *const *mut Lookup, count: c_int, timeout: *const libc::timespec)
+    -> c_int;
+    fn getaddrinfo_a(
+        mode: c_int,
+        list: *mut *mut Lookup,
+        count: c_int,
+        event: *mut libc::sigevent,
+    ) -> c_int;
+    fn register_printf_specifier(
+        specifier: c_int,
+        print: *const c_void,
+        describe: *const c_void,
+    ) -> c_int;
 }
 
 pub(in crate::prove) fn iconv_open() -> bool {
@@ -55,6 +71,29 @@ pub(in crate::prove) fn write_to_memory() -> bool {
     unsafe { rewind(stream) };
     // SAFETY: as above; the text ends with a NUL.
     unsafe { libc::fputs(c"forkfix".as_ptr(), stream) >= 0 }
+}
+
+static WIDE: AtomicPtr<libc::wchar_t> = AtomicPtr::new(ptr::null_mut());
+
+/// The same for wide characters.
+pub(in crate::prove) fn open_wide_memory() {
+    // SAFETY: both places live as long as the process.
+    let stream = unsafe { open_wmemstream(WIDE.as_ptr(), MEMORY_SIZE.as_ptr()) };
+    STREAM.store(stream, Ordering::Relaxed);
+}
+
+pub(in crate::prove) fn write_wide() -> bool {
+    const TEXT: [libc::wchar_t; 2] = ['x' as libc::wchar_t, 0];
+    let stream = STREAM.load(Ordering::Relaxed);
+    // SAFETY: a stream that stays open.
+    unsafe { rewind(stream) };
+    // SAFETY: as above; the text ends with a zero.
+    unsafe { fputws(TEXT.as_ptr(), stream) >= 0 }
+}
+
+pub(in crate::prove) fn system() -> bool {
+    // SAFETY: the command ends with a NUL.
+    unsafe { libc::system(c":".as_ptr()) == 0 }
 }
 
 pub(in crate::prove) fn popen() -> bool {
@@ -196,4 +235,133 @@ pub(in crate::prove) fn stack_of_main() -> bool {
     }
     // SAFETY: filled in just now.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) == 0 }
+}
+
+/// Whether SIGINT ends the process, as it did before other threads called `system`, which ignores it
+/// meanwhile.
+pub(in crate::prove) fn heeds_interrupts() -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: a place for an action.
+    if unsafe { libc::sigaction(libc::SIGINT, ptr::null(), action.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: filled in just now.
+    unsafe { action.assume_init() }.sa_sigaction != libc::SIG_IGN
+}
+
+extern "C" fn signal_main_from_here(_: *mut c_void) -> *mut c_void {
+    signal_main();
+    ptr::null_mut()
+}
+
+/// The same from a thread of its own, since a thread that asks about itself takes no lock.
+pub(in crate::prove) fn signal_main_from_a_thread() -> bool {
+    let mut thread = MaybeUninit::uninit();
+    let null = ptr::null_mut();
+    // SAFETY: the place is of this frame; the thread needs no argument.
+    if unsafe {
+        libc::pthread_create(thread.as_mut_ptr(), ptr::null(), signal_main_from_here, null)
+    } != 0
+    {
+        return false;
+    }
+    // SAFETY: filled in just now.
+    let thread = unsafe { thread.assume_init() };
+    // SAFETY: a thread of ours, joined once.
+    unsafe { libc::pthread_join(thread, ptr::null_mut()) == 0 }
+}
+
+/// Asks whether the thread that forks is there.
+pub(in crate::prove) fn signal_main() -> bool {
+    let main = MAIN.load(Ordering::Relaxed) as libc::pthread_t;
+    // SAFETY: the main thread lives as long as the process; no signal is sent.
+    unsafe { libc::pthread_kill(main, 0) == 0 }
+}
+
+/// Looks among the named semaphores for one that is none.
+pub(in crate::prove) fn sem_close() -> bool {
+    let mut semaphore = MaybeUninit::<libc::sem_t>::uninit();
+    // SAFETY: libc looks for the address among those that it gave out, and follows no other.
+    unsafe { libc::sem_close(semaphore.as_mut_ptr()) != 0 }
+}
+
+/// Reads a byte by a thread of libc's own, if libc can have it read.
+pub(in crate::prove) fn aio_read() -> bool {
+    // SAFETY: the path ends with a NUL.
+    let fd = unsafe { libc::open(c"/dev/zero".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    let mut byte = 1_u8;
+    // SAFETY: plain data; all zeroes are valid.
+    let mut request: libc::aiocb = unsafe { std::mem::zeroed() };
+    request.aio_fildes = fd;
+    request.aio_buf = (&raw mut byte).cast();
+    request.aio_nbytes = 1;
+    request.aio_sigevent.sigev_notify = libc::SIGEV_NONE;
+    // SAFETY: request and byte live until the request is done.
+    if unsafe { libc::aio_read(&raw mut request) } != 0 {
+        // SAFETY: opened above.
+        unsafe { libc::close(fd) };
+        return std::io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN);
+    }
+    let list = [&raw const request];
+    // SAFETY: as above.
+    while unsafe { libc::aio_error(&raw const request) } == libc::EINPROGRESS {
+        // SAFETY: as above; without a time-out.
+        unsafe { libc::aio_suspend(list.as_ptr(), 1, ptr::null()) };
+    }
+    // SAFETY: opened above.
+    unsafe { libc::close(fd) };
+    // SAFETY: a request that is done, asked once.
+    unsafe { libc::aio_return(&raw mut request) == 1 }
+}
+
+/// A request for a look-up (`struct gaicb` of netdb.h).
+#[repr(C)]
+struct Lookup {
+    name: *const c_char,
+    service: *const c_char,
+    hints: *const libc::addrinfo,
+    result: *mut libc::addrinfo,
+    state: c_int,
+    unused: [c_int; 5],
+}
+
+/// Looks up an address by a thread of libc's own, if libc can have it looked up.
+pub(in crate::prove) fn look_up_later() -> bool {
+    /// `GAI_NOWAIT` and `EAI_INPROGRESS` (netdb.h).
+    const NO_WAIT: c_int = 1;
+    const IN_PROGRESS: c_int = -100;
+    // SAFETY: plain data; all zeroes are valid.
+    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
+    hints.ai_flags = libc::AI_NUMERICHOST;
+    let mut request = Lookup {
+        name: c"127.0.0.1".as_ptr(),
+        service: ptr::null(),
+        hints: &raw const hints,
+        result: ptr::null_mut(),
+        state: 0,
+        unused: [0; 5],
+    };
+    let mut list = &raw mut request;
+    // SAFETY: request and hints live until the request is done.
+    let error = unsafe { getaddrinfo_a(NO_WAIT, &raw mut list, 1, ptr::null_mut()) };
+    if error != 0 {
+        return error == libc::EAI_AGAIN;
+    }
+    // SAFETY: as above.
+    while unsafe { gai_error(list) } == IN_PROGRESS {
+        // SAFETY: as above; without a time-out.
+        unsafe { gai_suspend(&raw const list, 1, ptr::null()) };
+    }
+    if request.result.is_null() {
+        return false;
+    }
+    // SAFETY: the result of this look-up, freed once.
+    unsafe { libc::freeaddrinfo(request.result) };
+    true
+}
+
+/// Takes a conversion of `printf` back that was never there.
+pub(in crate::prove) fn register_conversion() -> bool {
+    // SAFETY: null pointers mean that there is no such conversion.
+    unsafe { register_printf_specifier(c_int::from(b'Y'), ptr::null(), ptr::null()) == 0 }
 }
