@@ -16,7 +16,7 @@
 //! A wait for a lock that has no name fails the test, so none is passed over.
 //!
 //! A path says that the code is there, not that a call with given arguments runs it: the census has more
-//! than can hang, never less, but for calls through pointers (`tests/census/edges.txt`).
+//! than can hang, never less, but for calls through pointers (`tests/census/pointers.txt`).
 //!
 //! For x86-64 only: it reads x86-64 instructions. The sources are the same for arm64, so are the locks.
 
@@ -40,8 +40,10 @@ mod table;
 mod verdict;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use catalogue::Catalogue;
 use elf::{Files, Image};
@@ -52,7 +54,6 @@ use verdict::{Claims, Verdict, WRITTEN_FOR};
 struct Census {
     image: Image,
     lists: Lists,
-    claims: Claims,
     reach: Reach,
 }
 
@@ -62,13 +63,33 @@ impl Census {
         files.each_debug(|file| common::need(&file.to_string_lossy(), "libc6-dbg"));
         let (image, lists) = (Image::load(&files), Lists::read());
         let reach = reach::derive(&image, &lists);
-        Self { image, lists, claims: Claims::read(), reach }
+        Self { image, lists, reach }
     }
 
-    fn judge(&self, hooked: &BTreeSet<String>) -> Verdict<'_> {
-        verdict::judge(&self.image, &self.reach, &self.claims, hooked)
+    /// Writes what was derived to a file: lock, export with its version, path.
+    fn write_pairs(&self) -> PathBuf {
+        let file = common::out_dir().join(format!("reach-2.{}.tsv", self.image.minor));
+        let mut text = String::new();
+        for (lock, exports) in &self.reach.locks {
+            for (export, path) in exports {
+                let export = &self.image.exports[*export];
+                let at = if export.default { "@@" } else { "@" };
+                let path = path.join(" > ");
+                writeln!(text, "{lock}\t{}{at}{}\t{path}", export.name, export.version)
+                    .expect("a String can be written to");
+            }
+        }
+        fs::write(&file, text).expect("the target directory is writable");
+        file
+    }
+
+    fn judge<'a>(&'a self, claims: &'a Claims, hooked: &BTreeSet<String>) -> Verdict<'a> {
+        verdict::judge(&self.image, &self.reach, claims, hooked)
     }
 }
+
+/// Taken once for all tests.
+static CENSUS: LazyLock<Census> = LazyLock::new(Census::take);
 
 /// The files that the environment names, or those of this process.
 fn files() -> Files {
@@ -82,83 +103,86 @@ fn files() -> Files {
     Files { libc: named("FORKFIX_CENSUS_LIBC").unwrap_or_else(own), debug }
 }
 
-/// One line for each export that has neither hook nor waiver.
-fn missing(verdict: &Verdict<'_>) -> String {
-    let line = |(export, locks): (&&str, &std::collections::BTreeMap<&str, &reach::Path>)| {
+/// A line for each export that has neither hook nor waiver.
+fn missing<'a>(verdict: &'a Verdict<'_>) -> impl Iterator<Item = String> + 'a {
+    verdict.missing.iter().map(|(export, locks)| {
         let nearest = locks.iter().min_by_key(|(_, path)| path.len());
         let (lock, path) = nearest.expect("an export is missing for a lock");
-        let more = if locks.len() > 1 { format!(" and {} more", locks.len() - 1) } else { String::new() };
-        format!("{export}: {lock}{more} ({})\n", path.join(" > "))
-    };
-    verdict.missing.iter().map(line).collect()
+        let others = locks.len() - 1;
+        format!("neither hook nor waiver: {export}: {lock} and {others} more: {}", path.join(" > "))
+    })
 }
 
 #[test]
 fn every_export_that_takes_a_lock_has_a_hook_or_a_waiver() {
-    let census = Census::take();
-    let verdict = census.judge(&table::symbols());
+    let claims = Claims::read();
+    let verdict = CENSUS.judge(&claims, &table::symbols());
     let hooked: BTreeSet<_> = verdict.left.values().flat_map(|takers| &takers.hooked).collect();
-    let waived: BTreeSet<_> = verdict.left.values().flat_map(|takers| takers.waived.keys()).collect();
+    let waived: BTreeSet<_> =
+        verdict.left.values().flat_map(|takers| takers.waived.keys()).collect();
     println!(
         "glibc 2.{}: {} locks, of which fork sees to {}; exports that reach another: {} hooked, {} waived, \
          {} neither",
-        census.image.minor,
-        census.reach.locks.len(),
+        CENSUS.image.minor,
+        CENSUS.reach.locks.len(),
         verdict.handled.len(),
         hooked.len(),
         waived.len(),
         verdict.missing.len(),
     );
-    assert!(verdict.faults.is_empty(), "{:#?}", verdict.faults);
-    if census.image.minor == WRITTEN_FOR {
-        let stale = verdict::stale(&census.lists, &census.claims);
-        assert!(stale.is_empty(), "stale: nothing needs these lines any more: {stale:#?}");
+    println!("every lock, export and path: {}", CENSUS.write_pairs().display());
+    let mut problems = verdict.faults.clone();
+    if CENSUS.image.minor == WRITTEN_FOR {
+        let stale = verdict::stale(&CENSUS.lists, &claims).into_iter();
+        problems.extend(stale.map(|place| format!("stale, nothing needs it any more: {place}")));
     }
+    problems.extend(missing(&verdict));
     assert!(
-        verdict.missing.is_empty(),
-        "these exports take a lock that fork leaves alone, and have neither a row in the hook table nor a \
-         waiver in tests/census/waivers.txt:\n{}",
-        missing(&verdict)
+        problems.is_empty(),
+        "{}\nAn export that takes a lock which fork leaves alone needs a row in interpose/src/table/linux, or \
+         a reason in tests/census/waivers.txt.",
+        problems.join("\n")
     );
 }
 
 #[test]
 fn the_catalogue_is_up_to_date() {
-    let census = Census::take();
-    let shown = rules::read("shown.txt", 2);
+    let (claims, shown) = (Claims::read(), rules::read("shown.txt", 2));
     let unknown = catalogue::unknown_proofs(&shown);
     assert!(unknown.is_empty(), "{unknown:#?}");
-    let (rows, verdict) = (table::rows(), census.judge(&table::symbols()));
+    let verdict = CENSUS.judge(&claims, &table::symbols());
     let text = Catalogue {
-        image: &census.image,
-        reach: &census.reach,
+        image: &CENSUS.image,
+        reach: &CENSUS.reach,
         verdict: &verdict,
-        rows: &rows,
+        rows: &table::rows(),
         shown: &shown,
-    };
-    let text = text.text();
-    if census.image.minor == WRITTEN_FOR {
+    }
+    .text();
+    if CENSUS.image.minor == WRITTEN_FOR {
         catalogue::bless_or_compare(&text);
+        let idle: Vec<_> = shown.iter().flat_map(|rule| rule.stale(0)).collect();
+        assert!(idle.is_empty(), "no such lock: {idle:#?}");
     }
 }
 
 /// The census sees a row that is gone, a waiver that nothing needs, and its own failure.
 #[test]
 fn the_census_can_fail() {
-    let mut census = Census::take();
+    let mut claims = Claims::read();
     let mut hooked = table::symbols();
     assert!(hooked.remove("localtime"));
-    let missing = census.judge(&hooked).missing;
+    let missing = CENSUS.judge(&claims, &hooked).missing;
     assert!(missing["localtime"].contains_key("tzset_lock[tzset.c]"), "{missing:#?}");
 
     let waivers = "localtime\t*\ta test\nno_such_function\t*\ta test\n";
-    census.claims.waivers.extend(rules::parse(waivers, "more.txt", 3));
-    assert!(!census.judge(&hooked).missing.contains_key("localtime"));
-    let stale = verdict::stale(&census.lists, &census.claims);
+    claims.waivers.extend(rules::parse(waivers, "more.txt", 3));
+    assert!(!CENSUS.judge(&claims, &hooked).missing.contains_key("localtime"));
+    let stale = verdict::stale(&CENSUS.lists, &claims);
     assert!(stale.contains(&"more.txt:2: no_such_function".to_owned()), "{stale:#?}");
     assert!(!stale.iter().any(|line| line.starts_with("more.txt:1")), "{stale:#?}");
 
-    census.reach = Reach::default();
-    let faults = census.judge(&hooked).faults;
+    let nothing = Reach::default();
+    let faults = verdict::judge(&CENSUS.image, &nothing, &claims, &hooked).faults;
     assert!(faults.iter().any(|fault| fault == "only 0 locks were found"), "{faults:#?}");
 }

@@ -49,11 +49,11 @@ impl Catalogue<'_> {
         write!(
             text,
             "\n## Locks that fork sees to: {count}\n\n\
-             | lock | defined in | taken by | how |\n|---|---|---|---|\n"
+             | lock | defined in | taken by | how | shown by |\n|---|---|---|---|---|\n"
         )
         .expect("a String can be written to");
         for (lock, reason) in handled {
-            let cells = format!("{} | {reason}", self.takers(lock));
+            let cells = format!("{} | {reason} | {}", self.takers(lock), self.proofs(lock));
             line(&mut text, lock, &self.reach.definitions[*lock], &cells);
         }
         text
@@ -74,7 +74,8 @@ impl Catalogue<'_> {
         let mut nearest: Vec<_> = names.iter().collect();
         nearest.sort_by_key(|(name, length)| (**length, name.starts_with('_'), **name));
         let more = if nearest.len() > NAMED { ", …" } else { "" };
-        let first: Vec<_> = nearest.iter().take(NAMED).map(|(name, _)| format!("`{name}`")).collect();
+        let first: Vec<_> =
+            nearest.iter().take(NAMED).map(|(name, _)| format!("`{name}`")).collect();
         match names.len() {
             0 => "no export".to_owned(),
             count => format!("{count}: {}{more}", first.join(", ")),

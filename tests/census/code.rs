@@ -239,22 +239,22 @@ impl Reader<'_> {
             | FlowControl::ConditionalBranch => self.branch(own, instruction, state, body),
             _ => {}
         }
-        if instruction.mnemonic() == Mnemonic::Lea || instruction.mnemonic() == Mnemonic::Mov {
-            if let Some((_, Value::Address(address))) = self.result(instruction, state) {
-                let function = self.image.function_at(address);
-                let start = function.filter(|f| self.image.functions[*f].start == address);
-                body.calls.extend(start);
-                if function.is_none() {
-                    body.texts.insert(address);
-                }
+        let names = matches!(instruction.mnemonic(), Mnemonic::Lea | Mnemonic::Mov);
+        let named = self.result(instruction, state).filter(|_| names);
+        if let Some((_, Value::Address(address))) = named {
+            match self.image.function_at(address) {
+                Some(f) if self.image.functions[f].start == address => drop(body.calls.insert(f)),
+                Some(_) => {}
+                None => drop(body.texts.insert(address)),
             }
         }
         let access = self.info.info(instruction).op0_access();
         let stores = matches!(access, OpAccess::Write | OpAccess::ReadWrite | OpAccess::CondWrite);
-        if let (OpKind::Memory, true) = (instruction.op0_kind(), stores) {
-            if let Value::Address(address) = self.place(instruction, state) {
-                body.stores.insert(address);
-            }
+        if instruction.op0_kind() == OpKind::Memory
+            && stores
+            && let Value::Address(address) = self.place(instruction, state)
+        {
+            body.stores.insert(address);
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) struct Reach {
 /// The lists that the derivation needs.
 pub(crate) struct Lists {
     pub(crate) objects: Vec<Rule>,
-    pub(crate) edges: Vec<Rule>,
+    pub(crate) pointers: Vec<Rule>,
     pub(crate) cuts: Vec<Rule>,
 }
 
@@ -44,7 +44,7 @@ impl Lists {
     pub(crate) fn read() -> Self {
         Self {
             objects: rules::read("objects.txt", 4),
-            edges: rules::read("edges.txt", 3),
+            pointers: rules::read("pointers.txt", 3),
             cuts: rules::read("cuts.txt", 3),
         }
     }
@@ -80,7 +80,9 @@ pub(crate) fn derive(image: &Image, lists: &Lists) -> Reach {
     reach.forked = forked(image, &bodies, &addresses, &takers);
     let callers = callers(image, &bodies, lists);
     for (lock, takers) in takers {
-        reach.locks.insert(lock, exports_that_reach(image, &callers, &takers));
+        let mut exports = exports_that_reach(image, &callers, &takers);
+        add_pointers(image, &lists.pointers, &lock, &mut exports);
+        reach.locks.insert(lock, exports);
     }
     reach
 }
@@ -123,8 +125,7 @@ fn lock_name(
         functions.iter().any(|function| rule.fits(1, plain(function))) && rule.fits(2, &shape)
     };
     if let Some(rule) = objects.iter().find(fits) {
-        let of_function = functions.iter().filter(|function| rule.fits(1, plain(function)));
-        of_function.for_each(|function| rule.mark(1, plain(function)));
+        rule.mark(2, &shape);
         return Some((rule.columns[0].clone(), rule.reason().to_owned()));
     }
     let (_, file) = shape.strip_suffix(']')?.split_once('[')?;
@@ -152,44 +153,37 @@ fn forked(
 /// By function: who calls it.
 fn callers(image: &Image, bodies: &[Body], lists: &Lists) -> Vec<BTreeSet<usize>> {
     let modules = modules(image);
+    let cuts: Vec<_> = lists.cuts.iter().map(|rule| Cut::new(image, rule)).collect();
     let mut callers = vec![BTreeSet::new(); bodies.len()];
     for (caller, body) in bodies.iter().enumerate() {
         let texts = body.texts.iter().filter_map(|at| image.text(*at));
-        let looked_up = texts.filter_map(|text| modules.get(text)).flatten().copied();
-        let added = lists.edges.iter().flat_map(|edge| added(image, edge, caller));
-        for callee in body.calls.iter().copied().chain(looked_up).chain(added) {
-            if !lists.cuts.iter().any(|cut| joins(image, cut, caller, callee)) {
-                callers[callee].insert(caller);
+        let looked_up = texts.filter_map(|text| modules.get(text)).flatten();
+        for callee in body.calls.iter().chain(looked_up).copied() {
+            match cuts.iter().find(|cut| cut.callers[caller] && cut.callees[callee]) {
+                Some(cut) => cut.rule.mark(1, plain(&image.functions[callee].names[0])),
+                None => drop(callers[callee].insert(caller)),
             }
         }
     }
     callers
 }
 
-fn names(image: &Image, function: usize) -> impl Iterator<Item = &str> {
-    image.functions[function].names.iter().map(|name| plain(name))
+/// A line of `cuts.txt`: which functions it means.
+struct Cut<'a> {
+    rule: &'a Rule,
+    callers: Vec<bool>,
+    callees: Vec<bool>,
 }
 
-/// Whom `caller` calls by this rule.
-fn added<'a>(image: &'a Image, edge: &'a Rule, caller: usize) -> Vec<usize> {
-    let Some(name) = names(image, caller).find(|name| edge.fits(0, name)) else {
-        return Vec::new();
-    };
-    edge.mark(0, name);
-    let fits = |function: &usize| names(image, *function).any(|name| edge.fits(1, name));
-    (0..image.functions.len()).filter(fits).collect()
-}
-
-/// True if a rule speaks of this call.
-fn joins(image: &Image, cut: &Rule, caller: usize, callee: usize) -> bool {
-    let caller = names(image, caller).find(|name| cut.fits(0, name));
-    let callee = names(image, callee).find(|name| cut.fits(1, name));
-    let both = caller.zip(callee);
-    if let Some((caller, callee)) = both {
-        cut.mark(0, caller);
-        cut.mark(1, callee);
+impl<'a> Cut<'a> {
+    fn new(image: &Image, rule: &'a Rule) -> Self {
+        let meant = |column| {
+            let functions = image.functions.iter();
+            let fits = |name: &String| rule.fits(column, plain(name));
+            functions.map(|function| function.names.iter().any(fits)).collect()
+        };
+        Self { rule, callers: meant(0), callees: meant(1) }
     }
-    both.is_some()
 }
 
 /// Functions of the name services inside libc, by the name that they are looked up by.
@@ -204,6 +198,17 @@ fn modules(image: &Image) -> BTreeMap<String, Vec<usize>> {
         }
     }
     modules
+}
+
+/// Adds the exports that reach `lock` through a pointer.
+fn add_pointers(image: &Image, rules: &[Rule], lock: &str, exports: &mut BTreeMap<usize, Path>) {
+    for (index, export) in image.exports.iter().enumerate() {
+        let rule = rules.iter().find(|rule| rule.fits(0, &export.name) && rule.fits(1, lock));
+        if let Some(rule) = rule {
+            rule.mark(0, &export.name);
+            exports.entry(index).or_insert_with(|| vec![export.name.clone(), rule.place.clone()]);
+        }
+    }
 }
 
 fn exports_that_reach(

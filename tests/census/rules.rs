@@ -4,16 +4,16 @@
 //! | file | columns |
 //! |---|---|
 //! | `objects.txt` | lock, functions, shape, definition: locks by who waits for them |
-//! | `edges.txt` | callers, callees, reason: calls through pointers |
+//! | `pointers.txt` | exports, locks, reason: locks behind calls through pointers |
 //! | `cuts.txt` | callers, callees, reason: calls that are not followed |
 //! | `handled.txt` | locks, since, how it is known, reason: locks that fork itself sees to |
 //! | `waivers.txt` | exports, locks, reason: what needs no hook |
 //! | `shown.txt` | locks, proofs: rows of `forkfix prove`, and tests as `file::name` |
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One line.
 #[derive(Debug)]
@@ -22,12 +22,16 @@ pub(crate) struct Rule {
     /// For messages: `waivers.txt:12`.
     pub(crate) place: String,
     /// The patterns that something fitted, with their columns.
-    used: RefCell<BTreeSet<(usize, String)>>,
+    used: Mutex<BTreeSet<(usize, String)>>,
 }
 
 impl Rule {
     fn patterns(&self, column: usize) -> impl Iterator<Item = &str> {
         self.columns[column].split(' ')
+    }
+
+    fn used(&self) -> MutexGuard<'_, BTreeSet<(usize, String)>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if a pattern of the column stands for `name`.
@@ -38,12 +42,12 @@ impl Rule {
     /// Notes that `name` needed its pattern in that column.
     pub(crate) fn mark(&self, column: usize, name: &str) {
         let patterns = self.patterns(column).filter(|pattern| matches(pattern, name));
-        self.used.borrow_mut().extend(patterns.map(|pattern| (column, pattern.to_owned())));
+        self.used().extend(patterns.map(|pattern| (column, pattern.to_owned())));
     }
 
     /// The patterns of a column that nothing was marked for.
     pub(crate) fn stale(&self, column: usize) -> Vec<String> {
-        let used = self.used.borrow();
+        let used = self.used();
         let unused = |pattern: &&str| !used.contains(&(column, (*pattern).to_owned()));
         let stale = self.patterns(column).filter(unused);
         stale.map(|pattern| format!("{}: {pattern}", self.place)).collect()
@@ -51,7 +55,7 @@ impl Rule {
 
     /// True if nothing was marked.
     pub(crate) fn is_unused(&self) -> bool {
-        self.used.borrow().is_empty()
+        self.used().is_empty()
     }
 
     /// The last column.
@@ -83,7 +87,7 @@ pub(crate) fn parse(text: &str, list: &str, columns: usize) -> Vec<Rule> {
             found.len() == columns && found.iter().all(|column| !column.is_empty()),
             "{place}: {columns} columns with a tab between them are needed"
         );
-        Rule { columns: found, place, used: RefCell::default() }
+        Rule { columns: found, place, used: Mutex::default() }
     };
     lines.map(rule).collect()
 }

@@ -63,7 +63,10 @@ pub(crate) fn rows() -> BTreeMap<String, Kind> {
     }
     let names: BTreeSet<_> = rows.keys().cloned().collect();
     let odd: Vec<_> = names.symmetric_difference(&symbols()).cloned().collect();
-    assert!(odd.is_empty(), "in the hook table or in tests/symbols.linux.txt, not in both: {odd:?}");
+    assert!(
+        odd.is_empty(),
+        "in the hook table or in tests/symbols.linux.txt, not in both: {odd:?}"
+    );
     rows
 }
 

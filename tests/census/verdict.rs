@@ -140,7 +140,7 @@ pub(crate) fn stale(lists: &Lists, claims: &Claims) -> Vec<String> {
     let patterns = claims.waivers.iter().flat_map(|rule| [rule.stale(0), rule.stale(1)]);
     let seen_to = |rule: &&Rule| since(rule) <= WRITTEN_FOR;
     let lines = claims.handled.iter().filter(seen_to).chain(&lists.objects);
-    let lines = lines.chain(&lists.edges).chain(&lists.cuts).filter(|rule| rule.is_unused());
+    let lines = lines.chain(&lists.pointers).chain(&lists.cuts).filter(|rule| rule.is_unused());
     patterns.flatten().chain(lines.map(|rule| rule.place.clone())).collect()
 }
 
