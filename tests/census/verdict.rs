@@ -23,6 +23,9 @@ const SURE: [(&str, &str); 9] = [
 ];
 const LEAST_LOCKS: usize = 80;
 
+/// Since this version libc.so.6 has the functions of threads in it.
+const WHOLE_SINCE: u32 = 34;
+
 /// The lists that are about the library, not about the derivation.
 pub(crate) struct Claims {
     pub(crate) handled: Vec<Rule>,
@@ -96,7 +99,13 @@ fn broken(image: &Image, reach: &Reach) -> Vec<String> {
     let unsure = unsure.map(|(name, lock)| format!("{name} was not found to take {lock}"));
     let few = (reach.locks.len() < LEAST_LOCKS)
         .then(|| format!("only {} locks were found", reach.locks.len()));
-    nameless.chain(unsure).chain(few).collect()
+    let part = (image.minor < WHOLE_SINCE).then(|| {
+        format!(
+            "glibc 2.{} has locks and calls in libpthread, which the census does not read: this is a part",
+            image.minor
+        )
+    });
+    part.into_iter().chain(nameless).chain(unsure).chain(few).collect()
 }
 
 /// The rule by which fork sees to a lock. What is listed and what was derived must agree.
