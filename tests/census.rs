@@ -24,7 +24,7 @@
 //!   the kernel by itself.
 //! - What no export leads to: a thread that ends takes the lock of `resolv_conf.c`, and the loader its own
 //!   when a call is bound.
-//! - Other libraries of glibc: libnsl, libnss_compat, libc_malloc_debug. Before 2.34 libpthread is one of them.
+//! - Other libraries of glibc: libnsl, `libnss_compat`, `libc_malloc_debug`. Before 2.34 libpthread is one of them.
 //! - It reads x86-64 instructions only. glibc takes the same locks on arm64.
 //!
 //! # How far it agrees with another derivation
@@ -33,7 +33,7 @@
 //! 6,018 pairs of lock and export; with every call followed (no `cuts.txt`), 5,965 of them come out here. Of the
 //! other 53, 44 are atomic operations that nobody waits behind (`__nptl_last_event`, nscd's maps, `mp_`,
 //! `_gmonparam`, `already_called`), and 9 are the unwinding of a thread that is cancelled while it waits for a
-//! lock of the program. `cuts.txt` takes out 426 more: formats that have neither `%m` nor wide characters.
+//! lock of the program. `cuts.txt` takes out 426 more, above all formats that have neither `%m` nor wide characters.
 //!
 //! The census has 7,486 pairs that the list has not. 5,942 belong to locks that it leaves out, or to the loader's,
 //! which it follows into ld.so: those inside streams, directories, expressions, arenas and threads,
@@ -118,7 +118,7 @@ fn files() -> Files {
     let debug = named("FORKFIX_CENSUS_DEBUG").unwrap_or_else(|| "/usr/lib/debug".into());
     let own = || {
         let maps = fs::read_to_string("/proc/self/maps").expect("/proc is there");
-        let path = maps.split_whitespace().find(|word| word.contains("/libc.so.6"));
+        let path = maps.split_whitespace().find(|word| word.ends_with("/libc.so.6"));
         PathBuf::from(path.expect("this process has glibc"))
     };
     Files { libc: named("FORKFIX_CENSUS_LIBC").unwrap_or_else(own), debug }
