@@ -7,7 +7,7 @@ OUT := $(or $(CARGO_TARGET_DIR),target)/release
 LIBRARY := libforkfix.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test darwin test-darwin arm64 lint bench install uninstall
+.PHONY: help build demo test census darwin test-darwin arm64 lint bench install uninstall
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: build ## a real test suite that hangs without forkfix and passes with it
 
 test: build ## every test; installs the programs it needs (apt, pip) when run by root
 	$(CARGO) test --workspace
+
+census: ## glibc's locks against the hook table; FORKFIX_CENSUS_LIBC=…/libc.so.6 FORKFIX_CENSUS_DEBUG=…/usr/lib/debug for another glibc
+	$(CARGO) test --test census -- --show-output
 
 darwin: ## library and command for macOS, both architectures, in target/darwin; builds on Linux too
 	interpose/darwin/build
