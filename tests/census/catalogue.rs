@@ -131,7 +131,7 @@ fn line(text: &mut String, lock: &str, definition: &str, cells: &str) {
 pub(crate) fn unknown_proofs(shown: &[Rule]) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-    let hazards = read("src/prove/hazards.rs");
+    let hazards = read("src/prove/hazards.rs") + &read("src/prove/hazards/linux.rs");
     let row = |id: &str| {
         let lines = hazards.lines().map(str::trim_start);
         let mut rows = lines.filter(|line| line.starts_with("Hazard::") || line.starts_with("id:"));

@@ -92,18 +92,20 @@ macro_rules! variadic {
     ($($name:ident => $shim:ident;)*) => {
         #[cfg(not(test))]
         mod shims {
-            unsafe extern "C-unwind" {
-                $(safe fn $shim();)*
-            }
             $(
-                #[unsafe(naked)]
-                #[unsafe(no_mangle)]
-                unsafe extern "C-unwind" fn $name() {
-                    #[cfg(target_arch = "x86_64")]
-                    core::arch::naked_asm!("jmp {}", sym $shim);
-                    #[cfg(target_arch = "aarch64")]
-                    core::arch::naked_asm!("b {}", sym $shim);
-                }
+                const _: () = {
+                    unsafe extern "C-unwind" {
+                        safe fn $shim();
+                    }
+                    #[unsafe(naked)]
+                    #[unsafe(no_mangle)]
+                    unsafe extern "C-unwind" fn $name() {
+                        #[cfg(target_arch = "x86_64")]
+                        core::arch::naked_asm!("jmp {}", sym $shim);
+                        #[cfg(target_arch = "aarch64")]
+                        core::arch::naked_asm!("b {}", sym $shim);
+                    }
+                };
             )*
         }
     };

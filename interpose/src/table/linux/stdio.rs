@@ -18,6 +18,8 @@ gated! {
         bare fopen(path: Str, mode: Str) -> Stream;
         bare fopen64(path: Str, mode: Str) -> Stream;
         bare fdopen(fd: c_int, mode: Str) -> Stream;
+        bare _IO_fopen(path: Str, mode: Str) -> Stream;
+        bare _IO_fclose(stream: Stream) -> c_int;
         bare freopen(path: Str, mode: Str, stream: Stream) -> Stream;
         bare freopen64(path: Str, mode: Str, stream: Stream) -> Stream;
         bare fclose(stream: Stream) -> c_int;
@@ -36,12 +38,17 @@ gated! {
         bare fputs(text: Str, stream: Stream) -> c_int;
         bare fwrite(from: *const c_void, size: size_t, count: size_t, stream: Stream) -> size_t;
         bare putw(word: c_int, stream: Stream) -> c_int;
+        bare putwc_unlocked(character: wchar_t, stream: Stream) -> c_uint;
+        bare fputwc_unlocked(character: wchar_t, stream: Stream) -> c_uint;
+        bare putwchar_unlocked(character: wchar_t) -> c_uint;
+        bare fputws_unlocked(text: Wide, stream: Stream) -> c_int;
         bare putwc(character: wchar_t, stream: Stream) -> c_uint;
         bare fputwc(character: wchar_t, stream: Stream) -> c_uint;
         bare putwchar(character: wchar_t) -> c_uint;
         bare fputws(text: Wide, stream: Stream) -> c_int;
         bare vprintf(format: Str, args: VaList) -> c_int;
         bare __vprintf_chk(flag: c_int, format: Str, args: VaList) -> c_int;
+        bare _IO_vfprintf(stream: Stream, format: Str, args: VaList) -> c_int;
         bare vfprintf(stream: Stream, format: Str, args: VaList) -> c_int;
         bare __vfprintf_chk(stream: Stream, flag: c_int, format: Str, args: VaList) -> c_int;
         bare vdprintf(fd: c_int, format: Str, args: VaList) -> c_int;
@@ -64,6 +71,11 @@ gated! {
         bare fread(to: Any, size: size_t, count: size_t, stream: Stream) -> size_t;
         bare __fread_chk(to: Any, room: size_t, size: size_t, count: size_t, stream: Stream) -> size_t;
         bare getw(stream: Stream) -> c_int;
+        bare getwc_unlocked(stream: Stream) -> c_uint;
+        bare fgetwc_unlocked(stream: Stream) -> c_uint;
+        bare getwchar_unlocked() -> c_uint;
+        bare fgetws_unlocked(to: WideBuf, size: c_int, stream: Stream) -> WideBuf;
+        bare __fgetws_unlocked_chk(to: WideBuf, room: size_t, size: c_int, stream: Stream) -> WideBuf;
         bare getwc(stream: Stream) -> c_uint;
         bare fgetwc(stream: Stream) -> c_uint;
         bare getwchar() -> c_uint;
@@ -75,6 +87,8 @@ gated! {
         bare __isoc99_vscanf(format: Str, args: VaList) -> c_int;
         bare __isoc23_vscanf(format: Str, args: VaList) -> c_int;
         bare vfscanf(stream: Stream, format: Str, args: VaList) -> c_int;
+        bare __vfscanf(stream: Stream, format: Str, args: VaList) -> c_int;
+        bare _IO_vfscanf(stream: Stream, format: Str, args: VaList, errors: *mut c_int) -> c_int;
         bare __isoc99_vfscanf(stream: Stream, format: Str, args: VaList) -> c_int;
         bare __isoc23_vfscanf(stream: Stream, format: Str, args: VaList) -> c_int;
         bare vwscanf(format: Wide, args: VaList) -> c_int;
@@ -86,6 +100,9 @@ gated! {
         bare fseek(stream: Stream, offset: c_long, whence: c_int) -> c_int;
         bare fseeko(stream: Stream, offset: off_t, whence: c_int) -> c_int;
         bare fseeko64(stream: Stream, offset: off64_t, whence: c_int) -> c_int;
+        bare feof(stream: Stream) -> c_int;
+        bare ferror(stream: Stream) -> c_int;
+        bare clearerr(stream: Stream);
         bare ftell(stream: Stream) -> c_long;
         bare ftello(stream: Stream) -> off_t;
         bare ftello64(stream: Stream) -> off64_t;
@@ -107,8 +124,10 @@ gated! {
     }
 
     Format {
+        bare _IO_vsprintf(to: Buf, format: Str, args: VaList) -> c_int;
         bare vsprintf(to: Buf, format: Str, args: VaList) -> c_int;
         bare __vsprintf_chk(to: Buf, flag: c_int, room: size_t, format: Str, args: VaList) -> c_int;
+        bare __vsnprintf(to: Buf, size: size_t, format: Str, args: VaList) -> c_int;
         bare vsnprintf(to: Buf, size: size_t, format: Str, args: VaList) -> c_int;
         bare __vsnprintf_chk(to: Buf, size: size_t, flag: c_int, room: size_t, format: Str, args: VaList) -> c_int;
         bare vasprintf(to: *mut Buf, format: Str, args: VaList) -> c_int;
@@ -117,6 +136,8 @@ gated! {
         bare __obstack_vprintf_chk(to: Any, flag: c_int, format: Str, args: VaList) -> c_int;
         bare vswprintf(to: WideBuf, size: size_t, format: Wide, args: VaList) -> c_int;
         bare __vswprintf_chk(to: WideBuf, size: size_t, flag: c_int, room: size_t, format: Wide, args: VaList) -> c_int;
+        bare getwd(to: Buf) -> Buf;
+        bare __vsscanf(from: Str, format: Str, args: VaList) -> c_int;
         bare vsscanf(from: Str, format: Str, args: VaList) -> c_int;
         bare __isoc99_vsscanf(from: Str, format: Str, args: VaList) -> c_int;
         bare __isoc23_vsscanf(from: Str, format: Str, args: VaList) -> c_int;
@@ -137,6 +158,10 @@ gated! {
 }
 
 variadic! {
+    _IO_printf => forkfix_printf;
+    _IO_fprintf => forkfix_fprintf;
+    _IO_sprintf => forkfix_sprintf;
+    _IO_sscanf => forkfix_gnu_sscanf;
     printf => forkfix_printf;
     __printf_chk => forkfix_printf_chk;
     fprintf => forkfix_fprintf;
