@@ -9,6 +9,7 @@
 
 mod build;
 mod machine;
+pub(crate) mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
