@@ -63,7 +63,7 @@ fn every_variadic_function_of_the_table() {
     let functions = table::rows("variadic");
     assert!(functions.len() > 40, "{functions:?}");
     let per_function: Vec<_> =
-        functions.iter().map(|function| vec(cases::of(function), CALLS)).collect();
+        functions.iter().map(|row| vec(cases::of(&row.symbol), CALLS)).collect();
     let checked = runner().run(&per_function, |calls| {
         let calls = calls.concat();
         let plain = compiled(&calls, &[]);
