@@ -5,6 +5,7 @@
 //   semantics echo ...             what a program that was started sees: arguments and environment
 #include "semantics.h"
 
+#include <argp.h>
 #include <err.h>
 #include <error.h>
 #include <locale.h>
@@ -95,10 +96,15 @@ static wchar_t wide_input[ROOM];
 #define CALL_warnx(...) (warnx(__VA_ARGS__), 0)
 #define CALL_syslog(...) (syslog(size & 7, __VA_ARGS__), 0)
 #define CALL___syslog_chk(...) (__syslog_chk(size & 7, 1, __VA_ARGS__), 0)
-#define CALL_error(...) (error(0, size & 63, __VA_ARGS__), 0)
-#define CALL_error_at_line(...) (error_at_line(0, size & 63, "file", size, __VA_ARGS__), 0)
-#define CALL_err(...) in_child() && (err(size & 127, __VA_ARGS__), 0)
-#define CALL_errx(...) in_child() && (errx(size & 127, __VA_ARGS__), 0)
+
+// These may end the program, or not.
+#define ENDED(call) in_child() && (call, print_number("errno", errno), exit(9), 0)
+#define CALL_err(...) ENDED(err(size & 127, __VA_ARGS__))
+#define CALL_errx(...) ENDED(errx(size & 127, __VA_ARGS__))
+#define CALL_error(...) ENDED(error(size & 3, size & 63, __VA_ARGS__))
+#define CALL_error_at_line(...) ENDED(error_at_line(size & 3, size & 63, "file", size, __VA_ARGS__))
+#define CALL_argp_error(...) ENDED(argp_error(parser(), __VA_ARGS__))
+#define CALL_argp_failure(...) ENDED(argp_failure(parser(), size & 3, size & 63, __VA_ARGS__))
 
 // Whether the program is there or not, the result says; what it saw is in the stream.
 #define PROGRAM (size & 1 ? "/proc/self/exe" : "/nonexistent/program")
@@ -125,6 +131,14 @@ static bool in_child(void) {
 }
 
 static size_t size;
+
+static const struct argp_state *parser(void) {
+    static const struct argp nothing;
+    static struct argp_state state;
+    state = (struct argp_state){.root_argp = &nothing, .name = "parser", .err_stream = stream,
+                                .out_stream = stream, .flags = size & 8 ? ARGP_NO_EXIT : 0};
+    return &state;
+}
 
 static void begin_case(const char *name, size_t size_, int error, const char *input_) {
     size = size_;
