@@ -101,6 +101,8 @@ static wchar_t wide_input[ROOM];
 #define ENDED(call) in_child() && (call, print_number("errno", errno), exit(9), 0)
 #define CALL_err(...) ENDED(err(size & 127, __VA_ARGS__))
 #define CALL_errx(...) ENDED(errx(size & 127, __VA_ARGS__))
+#define CALL_verr(...) ENDED(with_list(verr, size & 127, __VA_ARGS__))
+#define CALL_verrx(...) ENDED(with_list(verrx, size & 127, __VA_ARGS__))
 #define CALL_error(...) ENDED(error(size & 3, size & 63, __VA_ARGS__))
 #define CALL_error_at_line(...) ENDED(error_at_line(size & 3, size & 63, "file", size, __VA_ARGS__))
 #define CALL_argp_error(...) ENDED(argp_error(parser(), __VA_ARGS__))
@@ -131,6 +133,13 @@ static bool in_child(void) {
 }
 
 static size_t size;
+
+static void with_list(void (*call)(int, const char *, va_list), int status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    call(status, format, arguments);
+    va_end(arguments);
+}
 
 static const struct argp_state *parser(void) {
     static const struct argp nothing;
