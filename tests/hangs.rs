@@ -65,6 +65,11 @@ fn services_protocols_networks_rpc_and_netgroups() {
     family("services", 8);
 }
 
+#[test]
+fn semaphores_and_the_first_conversion() {
+    family("rest", 2);
+}
+
 /// Programs that are built with hardening call `__syslog_chk`.
 #[test]
 fn fortified_syslog() {

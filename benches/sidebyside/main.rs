@@ -18,11 +18,14 @@ mod instructions;
 mod machine;
 mod peers;
 mod report;
+mod rows;
 mod size;
 mod startup;
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
+#[path = "../../tests/instructions/count.rs"]
+mod count;
 
 use std::env;
 use std::path::PathBuf;
@@ -67,7 +70,8 @@ fn main() -> ExitCode {
 type Measure = fn(&Programs, Effort) -> Section;
 
 /// All tables, with the words that select them.
-const TABLES: [(&str, Measure); 6] = [
+const TABLES: [(&str, Measure); 7] = [
+    ("rows", rows::section),
     ("instructions", instructions::section),
     ("peers", peers::section),
     ("idle", forks::idle),

@@ -9,6 +9,7 @@
 
 mod build;
 mod machine;
+pub(crate) mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -344,6 +345,6 @@ pub(crate) fn hangs_only_bare(program: &Program, forks: u64) -> Run {
 /// answered with errors. The budgets are such that a busy machine does not use them up.
 #[track_caller]
 pub(crate) fn hangs_bare_passes_protected(program: &Program, forks: u64) -> Run {
-    let patient = program.options("bounded_ms=10000:blocking_ms=10000");
+    let patient = program.options("bounded_ms=10000:blocking_ms=10000:stdio_ms=10000");
     hangs_only_bare(&patient, forks).drained()
 }

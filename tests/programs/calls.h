@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <pwd.h>
 #include <resolv.h>
+#include <semaphore.h>
 #include <shadow.h>
 #include <sys/socket.h>
 #include <syslog.h>
@@ -147,6 +148,26 @@ static void call_setnetgrent(void) {
     endnetgrent();
 }
 
+// Semaphores with names. The file stays from call to call: one that hangs while it makes it would leave it.
+__attribute__((destructor)) static void remove_semaphore(void) { sem_unlink("/forkfix-test"); }
+static void call_sem_open(void) {
+    sem_t *semaphore = sem_open("/forkfix-test", O_CREAT, 0600, 1);
+    if (semaphore != SEM_FAILED) sem_close(semaphore);
+}
+
+// The first characters that are converted in a locale: what is needed for it is loaded then.
+static locale_t unused_locale;
+static void call_newlocale_beside_unused(void) {
+    static atomic_flag made = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&made)) unused_locale = newlocale(LC_ALL_MASK, "C.UTF-8", NULL);
+    call_newlocale();
+}
+static void call_first_mbstowcs(void) {
+    wchar_t wide[8];
+    uselocale(unused_locale);
+    if (mbstowcs(wide, "\u00e4", 8) == 0) _exit(1);
+}
+
 // What the threads do and what the child calls; the same unless `child` is given.
 static const struct call {
     const char *family, *name;
@@ -203,6 +224,8 @@ static const struct call {
     {"services", "getrpcbyname", call_getrpcbyname, NULL},
     {"services", "getrpcbynumber", call_getrpcbynumber, NULL},
     {"services", "setnetgrent", call_setnetgrent, NULL},
+    {"rest", "sem_open", call_sem_open, NULL},
+    {"rest", "first_mbstowcs", call_newlocale_beside_unused, call_first_mbstowcs},
 };
 enum { CALL_COUNT = sizeof CALLS / sizeof CALLS[0] };
 
