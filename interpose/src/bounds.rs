@@ -11,6 +11,9 @@ pub(crate) struct ForkBounds {
     depth: AtomicU32,
     /// 1 while forks run no handlers of the application.
     silent: AtomicU32,
+    /// How many of these forks were prepared before libc was called.
+    #[cfg(target_os = "linux")]
+    ahead: AtomicU32,
 }
 
 impl ForkBounds {
@@ -20,6 +23,8 @@ impl ForkBounds {
             bounds: [const { AtomicU64::new(0) }; NESTED_FORKS],
             depth: AtomicU32::new(0),
             silent: AtomicU32::new(0),
+            #[cfg(target_os = "linux")]
+            ahead: AtomicU32::new(0),
         }
     }
 
@@ -32,6 +37,21 @@ impl ForkBounds {
     #[cfg(target_os = "macos")]
     pub(crate) fn silence(&self, on: bool) {
         self.silent.store(on.into(), Ordering::Relaxed);
+    }
+
+    /// Notes that the fork that just began needs no preparation in libc's handler. A count, because a
+    /// signal handler may fork between this and libc's handler.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn prepared(&self) {
+        self.ahead.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes back one such note; false if there is none.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn take_prepared(&self) -> bool {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        self.ahead.store(ahead.saturating_sub(1), Ordering::Relaxed);
+        ahead > 0
     }
 
     /// Begins a fork.

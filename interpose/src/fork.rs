@@ -15,8 +15,10 @@
 //!       application parent handlers       application child handlers
 //! ```
 //!
-//! `daemon` and `forkpty` call libc's fork from inside libc; they come through here too, because the
-//! triple is registered with libc. `vfork`, `_Fork` and a raw `clone` do not; but on macOS `vfork` does.
+//! `forkpty` and others call libc's fork from inside libc; they come through here too, because the
+//! triple is registered with libc. Before 2.36 glibc keeps the lock of its handlers while they run (BZ
+//! 24595), and a thread in `__cxa_finalize` waits for it and cannot come out of the gate; there the hook
+//! does what the prepare handler would do. `vfork`, `_Fork` and a raw `clone` do not; but on macOS `vfork` does.
 //! There libSystem's own handlers run outside of ours: its prepare handlers after, its child handlers
 //! before (Libsystem `init.c`), which is why some of its state is warmed up instead (`warmup`).
 
@@ -26,9 +28,18 @@ use libc::{c_int, pid_t};
 
 use crate::atfork::{self, Phase, Tier};
 use crate::forker::{self, Scope};
+#[cfg(target_os = "linux")]
+use crate::sys;
 use crate::{child, object, options, slot, stats, table, threads};
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// The glibc 2.N that calls fork handlers without a lock (nptl/register-atfork.c).
+#[cfg(target_os = "linux")]
+const FIRST_WITHOUT_LOCK: u32 = 36;
+/// The hook prepares forks, not libc's handler.
+#[cfg(target_os = "linux")]
+static AHEAD: AtomicBool = AtomicBool::new(false);
 
 /// Registers our handlers with libc: at load, or before the program's first own registration.
 pub(crate) fn install() {
@@ -38,6 +49,11 @@ pub(crate) fn install() {
     }
     if register_with_libc() != 0 {
         log::error!("libc has no memory for a fork handler; forks are not protected");
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    if sys::glibc_minor() < FIRST_WITHOUT_LOCK {
+        AHEAD.store(true, Ordering::Relaxed);
     }
 }
 
@@ -57,6 +73,14 @@ fn register_with_libc() -> c_int {
 }
 
 unsafe extern "C-unwind" fn prepare() {
+    #[cfg(target_os = "linux")]
+    if AHEAD.load(Ordering::Relaxed) && slot::mine().forks.take_prepared() {
+        return;
+    }
+    get_ready();
+}
+
+fn get_ready() {
     child::adopt_if_foreign();
     let forks = &slot::mine().forks;
     let bound = if forks.are_silent() { 0 } else { atfork::newest() };
@@ -91,16 +115,35 @@ fn finish(phase: Phase, repair: fn()) {
     forks.pop();
 }
 
+/// What comes before libc's own fork, whichever function calls it.
+fn begin() {
+    install();
+    #[cfg(target_os = "linux")]
+    if AHEAD.load(Ordering::Relaxed) {
+        get_ready();
+        slot::mine().forks.prepared();
+    }
+}
+
 /// The hook.
 pub(crate) unsafe fn fork() -> pid_t {
-    install();
     let next = table::next::fork.ensure();
+    begin();
     // SAFETY: libc's fork has no preconditions that the caller of ours does not have.
     let pid = unsafe { next() };
     if pid < 0 {
         stats::FAILED.add();
     }
     pid
+}
+
+/// The hook for `daemon`, which begins with a fork that no symbol leads to.
+#[cfg(target_os = "linux")]
+pub(crate) unsafe fn daemon(stay: c_int, keep_streams: c_int) -> c_int {
+    let next = table::next::daemon.ensure();
+    begin();
+    // SAFETY: plain numbers, passed on.
+    unsafe { next(stay, keep_streams) }
 }
 
 /// The hook for `vfork` on macOS, where it is `fork` without the handlers of applications since macOS 12

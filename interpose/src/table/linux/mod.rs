@@ -25,6 +25,7 @@ routed! {
     libc abort() -> ! => processes::abort;
     libc fork() -> pid_t => fork::fork;
     bare __fork() -> pid_t => fork::fork;
+    libc daemon(stay: c_int, keep_streams: c_int) -> c_int => fork::daemon;
     bare __register_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>, dso: *mut c_void) -> c_int => atfork::register_hook;
     bare pthread_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>) -> c_int => atfork::pthread_atfork_hook;
     bare __cxa_finalize(dso: *mut c_void) => atfork::finalize_hook;
@@ -79,6 +80,8 @@ variadic! {
 
 /// The next definitions that bodies of hooks call, by the names of the symbols.
 pub(crate) use routed_next as next;
+
+pub(crate) use delayed_next::dlopen;
 
 /// Every symbol whose next definition must be looked up.
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
