@@ -11,9 +11,9 @@ pub(crate) struct ForkBounds {
     depth: AtomicU32,
     /// 1 while forks run no handlers of the application.
     silent: AtomicU32,
-    /// How many of these forks were prepared before libc was called.
+    /// How many forks run their handlers outside of libc.
     #[cfg(target_os = "linux")]
-    ahead: AtomicU32,
+    outside: AtomicU32,
 }
 
 impl ForkBounds {
@@ -24,7 +24,7 @@ impl ForkBounds {
             depth: AtomicU32::new(0),
             silent: AtomicU32::new(0),
             #[cfg(target_os = "linux")]
-            ahead: AtomicU32::new(0),
+            outside: AtomicU32::new(0),
         }
     }
 
@@ -39,19 +39,18 @@ impl ForkBounds {
         self.silent.store(on.into(), Ordering::Relaxed);
     }
 
-    /// Notes that the fork that just began needs no preparation in libc's handler. A count, because a
-    /// signal handler may fork between this and libc's handler.
+    /// Whether libc is to leave the handlers of the thread's forks alone: its caller runs them.
     #[cfg(target_os = "linux")]
-    pub(crate) fn prepared(&self) {
-        self.ahead.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn are_outside(&self) -> bool {
+        self.outside.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes back one such note; false if there is none.
+    /// Begins or ends such a fork. They are counted, because a signal handler may fork meanwhile.
     #[cfg(target_os = "linux")]
-    pub(crate) fn take_prepared(&self) -> bool {
-        let ahead = self.ahead.load(Ordering::Relaxed);
-        self.ahead.store(ahead.saturating_sub(1), Ordering::Relaxed);
-        ahead > 0
+    pub(crate) fn outside(&self, begin: bool) {
+        let count = self.outside.load(Ordering::Relaxed);
+        let count = if begin { count + 1 } else { count.saturating_sub(1) };
+        self.outside.store(count, Ordering::Relaxed);
     }
 
     /// Begins a fork.

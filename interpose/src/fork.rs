@@ -15,12 +15,14 @@
 //!       application parent handlers       application child handlers
 //! ```
 //!
-//! `forkpty` and others call libc's fork from inside libc; they come through here too, because the
-//! triple is registered with libc. Before 2.36 glibc keeps the lock of its handlers while they run (BZ
-//! 24595), and a thread in `__cxa_finalize` waits for it and cannot come out of the gate; there the hook
-//! does what the prepare handler would do. `vfork`, `_Fork` and a raw `clone` do not; but on macOS `vfork` does.
+//! `daemon` and `forkpty` call libc's fork from inside libc; they come through here too, because the
+//! triple is registered with libc. `vfork`, `_Fork` and a raw `clone` do not; but on macOS `vfork` does.
 //! There libSystem's own handlers run outside of ours: its prepare handlers after, its child handlers
 //! before (Libsystem `init.c`), which is why some of its state is warmed up instead (`warmup`).
+//!
+//! Before 2.36 glibc keeps the lock of its handlers while they run (BZ 24595). A thread in `__cxa_finalize`
+//! wants it and cannot come out of the gate; a handler that forks waits for itself. There the hooks do what
+//! the triple does elsewhere, around libc's fork.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,18 +30,18 @@ use libc::{c_int, pid_t};
 
 use crate::atfork::{self, Phase, Tier};
 use crate::forker::{self, Scope};
-#[cfg(target_os = "linux")]
-use crate::sys;
 use crate::{child, object, options, slot, stats, table, threads};
+#[cfg(target_os = "linux")]
+use crate::{errno, sys};
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// The glibc 2.N that calls fork handlers without a lock (nptl/register-atfork.c).
 #[cfg(target_os = "linux")]
 const FIRST_WITHOUT_LOCK: u32 = 36;
-/// The hook prepares forks, not libc's handler.
+/// Handlers run around libc's fork, not inside.
 #[cfg(target_os = "linux")]
-static AHEAD: AtomicBool = AtomicBool::new(false);
+static AROUND: AtomicBool = AtomicBool::new(false);
 
 /// Registers our handlers with libc: at load, or before the program's first own registration.
 pub(crate) fn install() {
@@ -53,7 +55,7 @@ pub(crate) fn install() {
     }
     #[cfg(target_os = "linux")]
     if sys::glibc_minor() < FIRST_WITHOUT_LOCK {
-        AHEAD.store(true, Ordering::Relaxed);
+        AROUND.store(true, Ordering::Relaxed);
     }
 }
 
@@ -72,12 +74,30 @@ fn register_with_libc() -> c_int {
     unsafe { register(Some(prepare), Some(parent), Some(child)) }
 }
 
-unsafe extern "C-unwind" fn prepare() {
+/// Whether the hook that called libc runs the handlers.
+fn is_around() -> bool {
     #[cfg(target_os = "linux")]
-    if AHEAD.load(Ordering::Relaxed) && slot::mine().forks.take_prepared() {
-        return;
+    return AROUND.load(Ordering::Relaxed) && slot::mine().forks.are_outside();
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+unsafe extern "C-unwind" fn prepare() {
+    if !is_around() {
+        get_ready();
     }
-    get_ready();
+}
+
+unsafe extern "C-unwind" fn parent() {
+    if !is_around() {
+        finish(Phase::Parent, || {});
+    }
+}
+
+unsafe extern "C-unwind" fn child() {
+    if !is_around() {
+        finish_in_child();
+    }
 }
 
 fn get_ready() {
@@ -94,11 +114,7 @@ fn get_ready() {
     atfork::run(Phase::Prepare, Tier::Allocator, bound);
 }
 
-unsafe extern "C-unwind" fn parent() {
-    finish(Phase::Parent, || {});
-}
-
-unsafe extern "C-unwind" fn child() {
+fn finish_in_child() {
     child::free_locks();
     finish(Phase::Child, child::repair);
 }
@@ -115,22 +131,40 @@ fn finish(phase: Phase, repair: fn()) {
     forks.pop();
 }
 
-/// What comes before libc's own fork, whichever function calls it.
-fn begin() {
+/// Makes `call`, which forks.
+fn forking<R>(call: impl FnOnce() -> R) -> R {
     install();
     #[cfg(target_os = "linux")]
-    if AHEAD.load(Ordering::Relaxed) {
-        get_ready();
-        slot::mine().forks.prepared();
+    if AROUND.load(Ordering::Relaxed) {
+        return around(call);
     }
+    call()
+}
+
+/// The parent of `daemon` ends in libc, without parent handlers.
+#[cfg(target_os = "linux")]
+fn around<R>(call: impl FnOnce() -> R) -> R {
+    get_ready();
+    let forks = &slot::mine().forks;
+    let parent = sys::getpid();
+    forks.outside(true);
+    let result = call();
+    forks.outside(false);
+    let before = errno::get();
+    if sys::getpid() == parent {
+        finish(Phase::Parent, || {});
+    } else {
+        finish_in_child();
+    }
+    errno::set(before);
+    result
 }
 
 /// The hook.
 pub(crate) unsafe fn fork() -> pid_t {
     let next = table::next::fork.ensure();
-    begin();
     // SAFETY: libc's fork has no preconditions that the caller of ours does not have.
-    let pid = unsafe { next() };
+    let pid = forking(|| unsafe { next() });
     if pid < 0 {
         stats::FAILED.add();
     }
@@ -141,9 +175,8 @@ pub(crate) unsafe fn fork() -> pid_t {
 #[cfg(target_os = "linux")]
 pub(crate) unsafe fn daemon(stay: c_int, keep_streams: c_int) -> c_int {
     let next = table::next::daemon.ensure();
-    begin();
     // SAFETY: plain numbers, passed on.
-    unsafe { next(stay, keep_streams) }
+    forking(|| unsafe { next(stay, keep_streams) })
 }
 
 /// The hook for `vfork` on macOS, where it is `fork` without the handlers of applications since macOS 12

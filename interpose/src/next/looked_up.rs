@@ -86,23 +86,32 @@ impl Definition {
         address
     }
 
+    /// The wanted version, else the default one, else the first one: that is all there is of a function
+    /// which libc keeps for old programs only.
     fn find(&self, place: *mut c_void) -> *mut () {
-        let found = self.version.map_or(ptr::null_mut(), |version| {
+        let versioned = |version: &CStr| {
             // SAFETY: literal strings, and a place that `dlsym` knows.
             unsafe { libc::dlvsym(place, self.name.as_ptr(), version.as_ptr()) }
-        });
+        };
+        let mut found = self.version.map_or(ptr::null_mut(), versioned);
         if found.is_null() {
             // SAFETY: as above.
-            unsafe { libc::dlsym(place, self.name.as_ptr()) }.cast()
-        } else {
-            found.cast()
+            found = unsafe { libc::dlsym(place, self.name.as_ptr()) };
         }
+        if found.is_null() {
+            found = versioned(FIRST_VERSION);
+        }
+        found.cast()
     }
 
     fn is_absent(&self) -> bool {
         ptr::eq(self.address.load(Ordering::Relaxed), absent as *const ())
     }
 }
+
+/// The version of glibc's symbols that were there from the start (`shlib-versions`).
+const FIRST_VERSION: &CStr =
+    if cfg!(target_arch = "x86_64") { c"GLIBC_2.2.5" } else { c"GLIBC_2.17" };
 
 /// The glibc 2.N that has all its parts in one library.
 const FIRST_WHOLE: u32 = 34;
