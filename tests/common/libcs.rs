@@ -22,19 +22,27 @@ use super::machine::run;
 pub(crate) struct Libc {
     /// Debian's release, which the test's modules and the directory are called by.
     pub(crate) suite: &'static str,
-    /// The script that builds library and command, and the directory of cargo's target directory that they
-    /// are put into.
-    build: (&'static str, &'static str),
+    build: &'static Build,
 }
 
-const BASELINE: (&str, &str) = ("interpose/baseline/build", "baseline");
+/// A build of library and command.
+#[derive(Debug)]
+struct Build {
+    script: &'static str,
+    /// Where it puts them, in cargo's target directory.
+    directory: &'static str,
+    done: OnceLock<()>,
+}
+
+static BASELINE: Build =
+    Build { script: "interpose/baseline/build", directory: "baseline", done: OnceLock::new() };
 
 /// All of them: glibc 2.31, 2.36, 2.41 and the newest one.
-pub(crate) const LIBCS: &[Libc] = &[
-    Libc { suite: "bullseye", build: BASELINE },
-    Libc { suite: "bookworm", build: BASELINE },
-    Libc { suite: "trixie", build: BASELINE },
-    Libc { suite: "sid", build: BASELINE },
+pub(crate) static LIBCS: [Libc; 4] = [
+    Libc { suite: "bullseye", build: &BASELINE },
+    Libc { suite: "bookworm", build: &BASELINE },
+    Libc { suite: "trixie", build: &BASELINE },
+    Libc { suite: "sid", build: &BASELINE },
 ];
 
 impl Libc {
@@ -45,9 +53,8 @@ impl Libc {
 
     /// The directory of library and command, built once per test binary.
     pub(crate) fn directory(&self) -> PathBuf {
-        static BUILT: OnceLock<()> = OnceLock::new();
-        let (script, directory) = self.build;
-        BUILT.get_or_init(|| run(Command::new(script).env("CARGO_TARGET_DIR", target_dir())));
+        let Build { script, directory, done } = self.build;
+        done.get_or_init(|| run(Command::new(script).env("CARGO_TARGET_DIR", target_dir())));
         target_dir().join(directory)
     }
 
