@@ -7,7 +7,7 @@ OUT := $(or $(CARGO_TARGET_DIR),target)/release
 LIBRARY := libforkfix.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test census darwin test-darwin arm64 lint bench install uninstall
+.PHONY: help build demo test census darwin test-darwin arm64 baseline matrix lint bench install uninstall
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ test-darwin: darwin ## runs the library for macOS on Linux, in a loader of the t
 arm64: ## library and command for Linux on arm64, in target/arm64, and their tests in an emulator
 	interpose/arm64/build
 	$(CARGO) test --test arm64 -- --show-output
+
+baseline: ## library and command for every glibc from 2.28 on, in target/baseline
+	interpose/baseline/build
+
+matrix: ## that library with the libcs of four Debian releases, at full length; writes docs/libcs.md
+	FORKFIX_FRESH=1 FORKFIX_MATRIX=full FORKFIX_BLESS=1 $(CARGO) test --test matrix -- --test-threads 1 --show-output
 
 lint: ## formatting, clippy and documentation, warnings as errors
 	$(CARGO) fmt --all --check

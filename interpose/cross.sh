@@ -1,4 +1,4 @@
-# Sourced by `darwin/build` and `arm64/build`: what building for another machine takes.
+# Sourced by the `build` of each directory beside it: what building for another system takes.
 #
 # $root is this repository, $target cargo's target directory; both are absolute. Cargo works in
 # $target/cross, whatever it builds for, since the build scripts and macros of this machine are the same.
@@ -29,6 +29,27 @@ serialise() {
     mkdir -p "$(dirname "$1")"
     # A Mac has no flock(1). Two builds there at once are made twice and not torn, see `put`.
     ! command -v flock >/dev/null || { exec 9>"$1"; flock 9; }
+}
+
+# install_zig: from PyPI, into the target directory, where `zig` beside this file finds it. It is a C
+# compiler and linker that brings the headers and the symbols of other systems.
+install_zig() {
+    local version=0.17.1 tools=$target/tools
+    if [ -z "${FORKFIX_ZIG:-}" ]; then
+        (
+            # A Mac has no flock(1), and needs no zig.
+            flock 8
+            if [ ! -x "$tools/ziglang/zig" ]; then
+                python3 -m pip --version >/dev/null 2>&1 || packages python3 python3-pip
+                rm -rf "$tools" "$tools.new"
+                python3 -m pip install -q --root-user-action=ignore --disable-pip-version-check --no-deps \
+                    --target "$tools.new" "ziglang==$version"
+                mv "$tools.new" "$tools"
+            fi
+        ) 8>"$target/tools.lock"
+        FORKFIX_ZIG=$tools/ziglang/zig
+    fi
+    export FORKFIX_ZIG
 }
 
 # put FILE AS: FILE becomes AS in one step; if nothing changed, AS keeps its time.

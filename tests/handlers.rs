@@ -6,7 +6,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{Build, Preload, Program, hangs_bare_passes_protected};
+use common::{Build, Preload, Program, hangs_bare_passes_protected, suite};
 
 const FORKS: u64 = 1000;
 
@@ -43,10 +43,16 @@ fn order_of_handlers() {
     assert!(order.contains(closed), "{order}");
 }
 
-/// A handler that a handler registers runs from the next fork on.
+/// A handler that a handler registers runs from the next fork on; before glibc 2.36 half of it runs in the
+/// same fork, which the library does not do.
 #[test]
 fn handlers_register_handlers() {
-    let order = same_order(&handlers().args(["inside"]));
+    let program = handlers().args(["inside"]);
+    let order = if suite() == Some("bullseye") {
+        program.run(Preload::Protected).succeeded().stdout
+    } else {
+        same_order(&program)
+    };
     let first = "registration in handlers, parent: pA p(enroll X) P(enroll Y) PA\n";
     assert!(order.starts_with("registration in handlers, child: pA p(enroll X)"), "{order}");
     assert!(order.contains(first), "{order}");

@@ -11,6 +11,9 @@ pub(crate) struct ForkBounds {
     depth: AtomicU32,
     /// 1 while forks run no handlers of the application.
     silent: AtomicU32,
+    /// How many forks run their handlers outside of libc.
+    #[cfg(target_os = "linux")]
+    outside: AtomicU32,
 }
 
 impl ForkBounds {
@@ -20,6 +23,8 @@ impl ForkBounds {
             bounds: [const { AtomicU64::new(0) }; NESTED_FORKS],
             depth: AtomicU32::new(0),
             silent: AtomicU32::new(0),
+            #[cfg(target_os = "linux")]
+            outside: AtomicU32::new(0),
         }
     }
 
@@ -32,6 +37,20 @@ impl ForkBounds {
     #[cfg(target_os = "macos")]
     pub(crate) fn silence(&self, on: bool) {
         self.silent.store(on.into(), Ordering::Relaxed);
+    }
+
+    /// Whether libc is to leave the handlers of the thread's forks alone: its caller runs them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn are_outside(&self) -> bool {
+        self.outside.load(Ordering::Relaxed) != 0
+    }
+
+    /// Begins or ends such a fork. They are counted, because a signal handler may fork meanwhile.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn outside(&self, begin: bool) {
+        let count = self.outside.load(Ordering::Relaxed);
+        let count = if begin { count + 1 } else { count.saturating_sub(1) };
+        self.outside.store(count, Ordering::Relaxed);
     }
 
     /// Begins a fork.

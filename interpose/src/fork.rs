@@ -19,6 +19,10 @@
 //! triple is registered with libc. `vfork`, `_Fork` and a raw `clone` do not; but on macOS `vfork` does.
 //! There libSystem's own handlers run outside of ours: its prepare handlers after, its child handlers
 //! before (Libsystem `init.c`), which is why some of its state is warmed up instead (`warmup`).
+//!
+//! Before 2.36 glibc keeps the lock of its handlers while they run (BZ 24595). A thread in `__cxa_finalize`
+//! wants it and cannot come out of the gate; a handler that forks waits for itself. There the hooks do what
+//! the triple does elsewhere, around libc's fork.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,8 +31,17 @@ use libc::{c_int, pid_t};
 use crate::atfork::{self, Phase, Tier};
 use crate::forker::{self, Scope};
 use crate::{child, object, options, slot, stats, table, threads};
+#[cfg(target_os = "linux")]
+use crate::{errno, sys};
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// The glibc 2.N that calls fork handlers without a lock (nptl/register-atfork.c).
+#[cfg(target_os = "linux")]
+const FIRST_WITHOUT_LOCK: u32 = 36;
+/// Handlers run around libc's fork, not inside.
+#[cfg(target_os = "linux")]
+static AROUND: AtomicBool = AtomicBool::new(false);
 
 /// Registers our handlers with libc: at load, or before the program's first own registration.
 pub(crate) fn install() {
@@ -38,6 +51,11 @@ pub(crate) fn install() {
     }
     if register_with_libc() != 0 {
         log::error!("libc has no memory for a fork handler; forks are not protected");
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    if sys::glibc_minor() < FIRST_WITHOUT_LOCK {
+        AROUND.store(true, Ordering::Relaxed);
     }
 }
 
@@ -56,7 +74,33 @@ fn register_with_libc() -> c_int {
     unsafe { register(Some(prepare), Some(parent), Some(child)) }
 }
 
+/// Whether the hook that called libc runs the handlers.
+fn is_around() -> bool {
+    #[cfg(target_os = "linux")]
+    return AROUND.load(Ordering::Relaxed) && slot::mine().forks.are_outside();
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 unsafe extern "C-unwind" fn prepare() {
+    if !is_around() {
+        get_ready();
+    }
+}
+
+unsafe extern "C-unwind" fn parent() {
+    if !is_around() {
+        finish(Phase::Parent, || {});
+    }
+}
+
+unsafe extern "C-unwind" fn child() {
+    if !is_around() {
+        finish_in_child();
+    }
+}
+
+fn get_ready() {
     child::adopt_if_foreign();
     let forks = &slot::mine().forks;
     let bound = if forks.are_silent() { 0 } else { atfork::newest() };
@@ -70,11 +114,7 @@ unsafe extern "C-unwind" fn prepare() {
     atfork::run(Phase::Prepare, Tier::Allocator, bound);
 }
 
-unsafe extern "C-unwind" fn parent() {
-    finish(Phase::Parent, || {});
-}
-
-unsafe extern "C-unwind" fn child() {
+fn finish_in_child() {
     child::free_locks();
     finish(Phase::Child, child::repair);
 }
@@ -91,16 +131,52 @@ fn finish(phase: Phase, repair: fn()) {
     forks.pop();
 }
 
+/// Makes `call`, which forks.
+fn forking<R>(call: impl FnOnce() -> R) -> R {
+    install();
+    #[cfg(target_os = "linux")]
+    if AROUND.load(Ordering::Relaxed) {
+        return around(call);
+    }
+    call()
+}
+
+/// The parent of `daemon` ends in libc, without parent handlers.
+#[cfg(target_os = "linux")]
+fn around<R>(call: impl FnOnce() -> R) -> R {
+    get_ready();
+    let forks = &slot::mine().forks;
+    let parent = sys::getpid();
+    forks.outside(true);
+    let result = call();
+    forks.outside(false);
+    let before = errno::get();
+    if sys::getpid() == parent {
+        finish(Phase::Parent, || {});
+    } else {
+        finish_in_child();
+    }
+    errno::set(before);
+    result
+}
+
 /// The hook.
 pub(crate) unsafe fn fork() -> pid_t {
-    install();
     let next = table::next::fork.ensure();
     // SAFETY: libc's fork has no preconditions that the caller of ours does not have.
-    let pid = unsafe { next() };
+    let pid = forking(|| unsafe { next() });
     if pid < 0 {
         stats::FAILED.add();
     }
     pid
+}
+
+/// The hook for `daemon`, which begins with a fork that no symbol leads to.
+#[cfg(target_os = "linux")]
+pub(crate) unsafe fn daemon(stay: c_int, keep_streams: c_int) -> c_int {
+    let next = table::next::daemon.ensure();
+    // SAFETY: plain numbers, passed on.
+    forking(|| unsafe { next(stay, keep_streams) })
 }
 
 /// The hook for `vfork` on macOS, where it is `fork` without the handlers of applications since macOS 12

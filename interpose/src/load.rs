@@ -49,7 +49,6 @@ fn find_what_the_system_has() {
     threads::find_flag();
     crate::hooks::plain::find_tables();
     crate::loader::find();
-    crate::hooks::exit::ask_version();
 }
 
 #[cfg(target_os = "macos")]

@@ -53,6 +53,8 @@ impl Build {
         // The flags come last: libraries must follow what needs them.
         command.args(["-O1", "-g", "-Wall", "-Werror", "-pthread"]).arg(&source);
         command.arg("-o").arg(&scratch).args(&self.flags);
+        // Compilers of ours find their parts there.
+        command.env("CARGO_TARGET_DIR", target_dir());
         let result = command.output().expect("the compiler starts");
         let messages = String::from_utf8_lossy(&result.stderr);
         assert!(result.status.success(), "{command:?}\n{messages}");

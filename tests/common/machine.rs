@@ -1,13 +1,16 @@
 //! The machine that the programs of a test binary are built for.
 //!
 //! That is this one, but `tests/arm64.rs` runs the tests of other files once more for Linux on arm64, in
-//! an emulator. So each test file is written once, and knows nothing of it.
+//! an emulator, and `tests/matrix.rs` with other libcs. So each test file is written once, and knows nothing
+//! of it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Once, OnceLock};
 
 use super::build::{need, target_dir};
+#[cfg(target_os = "linux")]
+use super::libcs::Libc;
 
 /// True in `tests/arm64.rs`.
 pub(crate) const EMULATED: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"arm64");
@@ -16,14 +19,40 @@ pub(crate) const EMULATED: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), 
 /// fork can orphan, and 12 of 7,000 children hung on it; with this it uses `malloc` instead (0 of 9,000).
 pub(crate) const EMULATOR: (&str, &str) = ("G_SLICE", "always-malloc");
 
+/// What the programs of this copy of the harness run with, if that is not this machine's libc.
+#[cfg(target_os = "linux")]
+pub(super) fn libc() -> Option<&'static Libc> {
+    Libc::of(module_path!())
+}
+
+/// The Debian release whose libc that is.
+pub(crate) fn suite() -> Option<&'static str> {
+    #[cfg(target_os = "linux")]
+    return libc().map(|libc| libc.suite);
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+/// True if a test takes less of everything: there are several libcs, and a test of the library itself need
+/// not be as long with each. `make matrix` has them all be as long.
+pub(crate) fn is_short() -> bool {
+    suite().is_some() && std::env::var_os("FORKFIX_MATRIX").is_none()
+}
+
 /// How many forks stand for `forks`: an emulator takes about five times as long for each.
-pub(crate) const fn forks(forks: u64) -> u64 {
-    if EMULATED { forks.div_ceil(5) } else { forks }
+pub(crate) fn forks(forks: u64) -> u64 {
+    forks.div_ceil(if EMULATED {
+        5
+    } else if is_short() {
+        20
+    } else {
+        1
+    })
 }
 
 /// How many started programs stand for `starts`: an emulator takes about forty times as long for each.
-pub(crate) const fn starts(starts: u32) -> u32 {
-    if EMULATED { starts.div_ceil(40) } else { starts }
+pub(crate) fn starts(starts: u32) -> u32 {
+    starts.div_ceil(if EMULATED || is_short() { 40 } else { 1 })
 }
 
 /// Makes this machine run programs for arm64, once.
@@ -38,6 +67,15 @@ pub(super) fn compiler(source: &str) -> &'static str {
     if EMULATED {
         emulator();
     }
+    #[cfg(target_os = "linux")]
+    if let Some(libc) = libc() {
+        libc.directory();
+        return if source.ends_with(".cc") {
+            "interpose/baseline/c++"
+        } else {
+            "interpose/baseline/cc"
+        };
+    }
     let (name, package) = match (source.ends_with(".cc"), EMULATED) {
         (false, false) => ("cc", "gcc"),
         (true, false) => ("c++", "g++"),
@@ -51,7 +89,13 @@ pub(super) fn compiler(source: &str) -> &'static str {
 /// The library, built once per test binary as it is released.
 pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| if EMULATED { arm64().join("libforkfix.so") } else { own() })
+    LIBRARY.get_or_init(|| {
+        #[cfg(target_os = "linux")]
+        if let Some(libc) = libc() {
+            return libc.directory().join("libforkfix.so");
+        }
+        if EMULATED { arm64().join("libforkfix.so") } else { own() }
+    })
 }
 
 fn own() -> PathBuf {

@@ -8,6 +8,8 @@
 #![allow(dead_code, reason = "each test file uses its own part of the harness")]
 
 mod build;
+#[cfg(target_os = "linux")]
+mod libcs;
 mod machine;
 pub(crate) mod table;
 
@@ -23,8 +25,11 @@ use std::time::{Duration, Instant};
 
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
 pub(crate) use build::{Build, need, out_dir, programs, target_dir};
+#[cfg(target_os = "linux")]
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
-pub(crate) use machine::{EMULATED, EMULATOR, arm64, forks, library, run, starts};
+pub(crate) use libcs::{LIBCS, Libc};
+#[allow(unused_imports, reason = "each test file uses its own part of the harness")]
+pub(crate) use machine::{EMULATED, EMULATOR, arm64, forks, is_short, library, run, starts, suite};
 
 /// How long a program may run unless a test says otherwise.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
@@ -54,6 +59,8 @@ pub(crate) struct Program {
     preload_after: Vec<PathBuf>,
     options: String,
     deadline: Duration,
+    #[cfg(target_os = "linux")]
+    libc: Option<&'static Libc>,
 }
 
 impl Program {
@@ -67,6 +74,8 @@ impl Program {
             preload_after: Vec::new(),
             options: "stats=1".to_owned(),
             deadline: DEADLINE,
+            #[cfg(target_os = "linux")]
+            libc: machine::libc(),
         }
     }
 
@@ -116,6 +125,14 @@ impl Program {
         changed
     }
 
+    /// With another libc than this machine's.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn libc(&self, libc: &'static Libc) -> Self {
+        let mut changed = self.clone();
+        changed.libc = Some(libc);
+        changed
+    }
+
     pub(crate) fn deadline(&self, deadline: Duration) -> Self {
         let mut changed = self.clone();
         changed.deadline = deadline;
@@ -136,6 +153,10 @@ impl Program {
             if foreign.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
                 command.env_remove(&name);
             }
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(libc) = self.libc {
+            libc.enter(&mut command);
         }
         if EMULATED {
             command.env(EMULATOR.0, EMULATOR.1);
@@ -235,6 +256,11 @@ impl Run {
     pub(crate) fn succeeded(self) -> Self {
         assert!(self.status.is_some_and(|status| status.success()), "failed: {self:#?}");
         self
+    }
+
+    /// The program needs `_Fork`, and this libc is older than that.
+    pub(crate) fn lacks_fork_without_handlers(&self) -> bool {
+        self.stderr.contains("this libc has no _Fork")
     }
 
     /// The signal that ended the program.

@@ -333,7 +333,7 @@ int main(int argc, char **argv) {
     }
     if (strcmp(mode, "cloned") == 0) {
         // No handler runs in this child; it is one when it has started its threads.
-        pid_t pid = _Fork();
+        pid_t pid = fork_without_handlers();
         if (pid == 0) return report(storm(plain));
         int status;
         if (pid < 0 || waitpid(pid, &status, 0) != pid) die("_Fork or waitpid failed");

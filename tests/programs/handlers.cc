@@ -13,7 +13,6 @@
 // must be the same with and without our library. The others hang bare.
 #include "storm.h"
 
-#include <dlfcn.h>
 #include <pwd.h>
 #include <time.h>
 

@@ -114,11 +114,11 @@ int main(int argc, char **argv) {
         plain.fork = fork_in_terminal;
         plain.child = call_localtime;
     } else if (strcmp(mode, "_Fork") == 0) {
-        plain.fork = _Fork;
+        plain.fork = fork_without_handlers;
     } else if (strcmp(mode, "clone") == 0) {
         plain.fork = bare_clone;
     } else if (strcmp(mode, "_Fork-beside-fork") == 0) {
-        plain.fork = _Fork;
+        plain.fork = fork_without_handlers;
         plain.hammers = 1;
         plain.hammer = fork_and_wait;
         plain.child = end_in_exec;

@@ -11,13 +11,13 @@
 //! The lock is found by what it holds: the first handler that `exit` calls is ours, and looks through
 //! libc's variables for a recursive lock that this thread holds now and did not hold before.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crate::family::Family;
 use crate::table::{exits, next};
-use crate::{object, options, reader};
+use crate::{object, options, reader, sys};
 
 /// A lock that one thread can take several times (sysdeps/nptl/libc-lock.h).
 #[repr(C)]
@@ -30,6 +30,9 @@ struct Recursive {
 
 const FREE: Recursive = Recursive { lock: 0, count: 0, owner: 0 };
 
+/// The glibc 2.N from which on it is kept.
+const FIRST_KEPT: u32 = 41;
+
 /// The thread that ends the process, as `pthread_self` names it; 0 if none.
 #[unsafe(link_section = ".data.forkfix")]
 static ENDING: AtomicUsize = AtomicUsize::new(0);
@@ -37,9 +40,6 @@ static ENDING: AtomicUsize = AtomicUsize::new(0);
 /// The lock, once a thread has taken it.
 #[unsafe(link_section = ".data.forkfix")]
 static LOCK: AtomicPtr<Recursive> = AtomicPtr::new(ptr::null_mut());
-
-/// Whether this libc has it; for the constructor.
-static IS_KEPT: AtomicBool = AtomicBool::new(false);
 
 /// More locks than one thread holds: streams that it locked and never unlocked.
 const HELD: usize = 8;
@@ -50,21 +50,6 @@ static BEFORE: [AtomicUsize; HELD] = [const { AtomicUsize::new(0) }; HELD];
 pub(crate) type Main =
     unsafe extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
 pub(crate) type Function = unsafe extern "C-unwind" fn();
-
-/// Finds out whether this libc keeps the lock for ever; for the constructor.
-pub(crate) fn ask_version() {
-    // SAFETY: no preconditions.
-    let version = unsafe { libc::gnu_get_libc_version() };
-    // SAFETY: a constant of libc.
-    let version = unsafe { CStr::from_ptr(version) };
-    IS_KEPT.store(is_kept_in(version.to_bytes()), Ordering::Relaxed);
-}
-
-fn is_kept_in(version: &[u8]) -> bool {
-    let text = core::str::from_utf8(version).unwrap_or_default();
-    let mut numbers = text.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(2), Some(41))
-}
 
 /// The hook for `exit`.
 pub(crate) unsafe fn exit(status: c_int) -> ! {
@@ -125,7 +110,7 @@ unsafe extern "C-unwind" fn run_main(
 
 /// Notes that this thread ends the process, and has `register` make `find` the next handler to run.
 fn begin(register: impl FnOnce()) {
-    if options::off() || !IS_KEPT.load(Ordering::Relaxed) {
+    if options::off() || sys::glibc_minor() < FIRST_KEPT {
         return;
     }
     let first = ENDING.compare_exchange(0, this_thread(), Ordering::Relaxed, Ordering::Relaxed);
@@ -199,15 +184,6 @@ pub(crate) fn repair() {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_lock_is_kept_from_2_41_on() {
-        for (version, kept) in
-            [("2.36", false), ("2.40", false), ("2.41", true), ("2.43.9000", true)]
-        {
-            assert_eq!(is_kept_in(version.as_bytes()), kept, "{version}");
-        }
-    }
 
     #[test]
     fn the_lock_of_a_stream_is_found() {

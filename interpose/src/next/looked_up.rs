@@ -4,7 +4,7 @@
 //! gate's [`UNRESOLVED`] flag leads there), so that the fast path loads a pointer without testing it
 //! and a forked child looks nothing up.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_void};
 use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -69,7 +69,7 @@ impl<F: Copy> Next<F> {
 impl<F> Next<F> {
     /// Whether this libc has the function; for code that entered the gate.
     pub(crate) fn exists(&self) -> bool {
-        !ptr::eq(self.definition.address.load(Ordering::Relaxed), absent as *const ())
+        !self.definition.is_absent()
     }
 }
 
@@ -79,19 +79,61 @@ impl Definition {
         if !known.is_null() {
             return known;
         }
-        let found = self.version.map_or(ptr::null_mut(), |version| {
-            // SAFETY: literal strings; RTLD_NEXT is this library's successor in the search order.
-            unsafe { libc::dlvsym(libc::RTLD_NEXT, self.name.as_ptr(), version.as_ptr()) }
-        });
-        let found = if found.is_null() {
-            // SAFETY: as above.
-            unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) }
-        } else {
-            found
-        };
-        let address = if found.is_null() { absent as *mut () } else { found.cast() };
+        // RTLD_NEXT is this library's successor in the search order.
+        let found = self.find(libc::RTLD_NEXT);
+        let address = if found.is_null() { absent as *mut () } else { found };
         self.address.store(address, Ordering::Relaxed);
         address
+    }
+
+    /// The wanted version, else the default one, else the first one: that is all there is of a function
+    /// which libc keeps for old programs only.
+    fn find(&self, place: *mut c_void) -> *mut () {
+        let versioned = |version: &CStr| {
+            // SAFETY: literal strings, and a place that `dlsym` knows.
+            unsafe { libc::dlvsym(place, self.name.as_ptr(), version.as_ptr()) }
+        };
+        let mut found = self.version.map_or(ptr::null_mut(), versioned);
+        if found.is_null() {
+            // SAFETY: as above.
+            found = unsafe { libc::dlsym(place, self.name.as_ptr()) };
+        }
+        if found.is_null() {
+            found = versioned(FIRST_VERSION);
+        }
+        found.cast()
+    }
+
+    fn is_absent(&self) -> bool {
+        ptr::eq(self.address.load(Ordering::Relaxed), absent as *const ())
+    }
+}
+
+/// The version of glibc's symbols that were there from the start (`shlib-versions`).
+const FIRST_VERSION: &CStr =
+    if cfg!(target_arch = "x86_64") { c"GLIBC_2.2.5" } else { c"GLIBC_2.17" };
+
+/// The glibc 2.N that has all its parts in one library.
+const FIRST_WHOLE: u32 = 34;
+/// What was apart before, but for libpthread and libdl, which this library needs itself.
+const PARTS: [&CStr; 4] = [c"librt.so.1", c"libresolv.so.2", c"libanl.so.1", c"libutil.so.1"];
+
+/// Loads the parts of an old glibc that the process has not loaded. The program may do so later, by loading
+/// a library that needs them; its calls then come to our hooks, and nothing is looked up any more.
+fn find_in_parts() {
+    let open = table::dlopen.ensure();
+    for part in PARTS {
+        // SAFETY: a literal name; libc's own libraries may be loaded at any time.
+        let part = unsafe { open(part.as_ptr(), libc::RTLD_LAZY) };
+        if part.is_null() {
+            continue;
+        }
+        for definition in table::definitions().filter(|definition| definition.is_absent()) {
+            let found = definition.find(part);
+            if !found.is_null() {
+                definition.address.store(found, Ordering::Relaxed);
+            }
+        }
     }
 }
 
@@ -115,6 +157,9 @@ pub(crate) fn resolve_all() {
     let mut missing = false;
     for definition in table::definitions() {
         missing |= ptr::eq(definition.resolve(), absent as *mut ());
+    }
+    if missing && sys::glibc_minor() < FIRST_WHOLE {
+        find_in_parts();
     }
     GATE.set(UNRESOLVED, false);
     if missing {

@@ -110,6 +110,24 @@ pub(crate) fn nap(ns: u64) {
     futex_wait(&AtomicU32::new(0), 0, ns);
 }
 
+/// The `N` of glibc `2.N`; the greatest number if this is another libc, or its version looks different.
+pub(crate) fn glibc_minor() -> u32 {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: takes nothing.
+        let version = unsafe { libc::gnu_get_libc_version() };
+        // SAFETY: a C string of libc's own, which stays as it is.
+        let version = unsafe { core::ffi::CStr::from_ptr(version) };
+        let minor = version.to_bytes().strip_prefix(b"2.").and_then(|rest| {
+            let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+            core::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
+        });
+        minor.unwrap_or(u32::MAX)
+    }
+    #[cfg(not(target_env = "gnu"))]
+    u32::MAX
+}
+
 /// The kernel's id of the calling thread.
 pub(crate) fn gettid() -> u32 {
     sys!(SYS_gettid) as u32

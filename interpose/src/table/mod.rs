@@ -20,6 +20,6 @@ mod linux;
 mod macos;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{definitions, exits, helpers, next, streams};
+pub(crate) use linux::{definitions, dlopen, exits, helpers, next, streams};
 #[cfg(target_os = "macos")]
 pub(crate) use macos::next;

@@ -28,6 +28,7 @@ routed! {
     bare __libc_start_main(main: exit::Main, argc: c_int, argv: *mut Buf, init: Option<exit::Function>, fini: Option<exit::Function>, loaders: Option<exit::Function>, stack_end: *mut c_void) -> c_int => exit::start_main;
     libc fork() -> pid_t => fork::fork;
     bare __fork() -> pid_t => fork::fork;
+    libc daemon(stay: c_int, keep_streams: c_int) -> c_int => fork::daemon;
     bare __register_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>, dso: *mut c_void) -> c_int => atfork::register_hook;
     bare pthread_atfork(prepare: Option<atfork::Handler>, parent: Option<atfork::Handler>, child: Option<atfork::Handler>) -> c_int => atfork::pthread_atfork_hook;
     bare __cxa_finalize(dso: *mut c_void) => atfork::finalize_hook;
@@ -114,6 +115,8 @@ variadic! {
 
 /// The next definitions that bodies of hooks call, by the names of the symbols.
 pub(crate) use routed_next as next;
+
+pub(crate) use delayed_next::dlopen;
 
 /// Every symbol whose next definition must be looked up.
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {

@@ -1,0 +1,116 @@
+//! `forkfix prove` with each libc, and the table in `docs/libcs.md` of what it found.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::common::{LIBCS, Libc, Preload, Program};
+
+const DOCUMENT: &str = "docs/libcs.md";
+/// The table stands behind this line.
+const MARK: &str = "<!-- made by `make matrix` -->\n";
+
+/// The forks of each row, and the hangs after which a bare one is decided.
+fn length() -> (u64, u64) {
+    if std::env::var_os("FORKFIX_MATRIX").is_some() { (2000, 5) } else { (20, 1) }
+}
+
+/// What `forkfix prove` says with `libc`.
+fn prove(libc: &'static Libc) -> Value {
+    let directory = libc.directory();
+    let program = Program::at(directory.join("forkfix")).libc(libc);
+    let (forks, cut_off) = length();
+    let program = program.args(["prove", "--json", "--library"]);
+    let program = program.args([directory.join("libforkfix.so")]);
+    let program = program.args([format!("--forks={forks}"), format!("--cut-off={cut_off}")]);
+    let run = program.deadline(Duration::from_secs(3600)).run(Preload::Bare);
+    serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("no document ({e}): {run:#?}"))
+}
+
+fn rows(document: &Value) -> &[Value] {
+    document["rows"].as_array().expect("rows are an array")
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is not a number"))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+/// `hangs/forks`, and how many children failed in another way.
+fn cell(side: &Value) -> String {
+    let [forks, hangs, failures] = ["forks", "hangs", "crashes"].map(|name| number(&side[name]));
+    let failed = if failures > 0 { format!(", {failures} failed") } else { String::new() };
+    format!("{hangs}/{forks}{failed}")
+}
+
+/// The table in Markdown: a line for each row of `prove`, two columns for each libc.
+fn table(documents: &[(&Libc, Value)]) -> String {
+    let mut lines = "| row | family |".to_owned();
+    for (libc, document) in documents {
+        let name = text(&document["machine"]["libc"]);
+        write!(lines, " {}: {name}, bare | protected |", libc.suite).expect("room");
+    }
+    lines.push_str("\n|---|---|");
+    lines.extend(documents.iter().map(|_| "---|---|"));
+    lines.push('\n');
+    let (_, first) = documents.first().expect("there are libcs");
+    for (index, row) in rows(first).iter().enumerate() {
+        write!(lines, "| {} | {} |", text(&row["id"]), text(&row["family"])).expect("room");
+        for (_, document) in documents {
+            let row = &rows(document)[index];
+            write!(lines, " {} | {} |", cell(&row["bare"]), cell(&row["protected"])).expect("room");
+        }
+        lines.push('\n');
+    }
+    let machine = &first["machine"];
+    let (kernel, processors) = (text(&machine["kernel"]), number(&machine["processors"]));
+    write!(lines, "\nMeasured on Linux {kernel}, {processors} processors.\n").expect("room");
+    lines
+}
+
+/// What a table is about: its libcs, and its rows with their families.
+fn shape(table: &str) -> (Vec<&str>, Vec<[&str; 2]>) {
+    let mut lines = table.lines().take_while(|line| line.starts_with('|'));
+    let header = lines.next().unwrap_or_default();
+    let libcs = header.split('|').filter_map(|title| Some(title.trim().split_once(": ")?.0));
+    let rows = lines.skip(1).filter_map(|line| {
+        let mut cells = line.split('|').map(str::trim);
+        Some([cells.nth(1)?, cells.next()?])
+    });
+    (libcs.collect(), rows.collect())
+}
+
+#[test]
+fn every_row_is_protected_with_each_libc() {
+    let documents: Vec<_> = LIBCS.iter().map(|libc| (libc, prove(libc))).collect();
+    let measured = table(&documents);
+    println!("{measured}");
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
+    let written = fs::read_to_string(&path).expect("the document is readable");
+    let (text, old) = written.split_once(MARK).expect("the document has a table");
+    if std::env::var_os("FORKFIX_BLESS").is_some() {
+        fs::write(&path, format!("{text}{MARK}\n{measured}")).expect("the document is writable");
+    } else {
+        assert_eq!(shape(old.trim_start()), shape(&measured), "{DOCUMENT} is stale: make matrix");
+    }
+
+    for (libc, document) in &documents {
+        for row in rows(document) {
+            let protected = &row["protected"];
+            assert_eq!(protected["ended"], "completed", "{libc:?}: {row:#}");
+            assert_eq!(number(&protected["forks"]), length().0, "{libc:?}: {row:#}");
+            let harm = number(&protected["hangs"]) + number(&protected["crashes"]);
+            assert_eq!(harm, 0, "{libc:?}: {row:#}");
+        }
+        // Not each of them: some hang once in a thousand forks, or with other libcs only.
+        let hang = number(&document["summary"]["bare_rows_that_hang"]) as usize;
+        assert!(hang * 2 > rows(document).len(), "{libc:?}: only {hang} rows hang bare");
+    }
+}
