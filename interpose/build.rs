@@ -15,7 +15,9 @@ fn main() {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-dead_strip_dylibs");
         build.file("src/variadic_macos.c").flag("-fvisibility=hidden");
     } else {
-        build.file("src/variadic_linux.c").flag("-D_GNU_SOURCE");
+        let musl = env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|libc| libc == "musl");
+        let file = if musl { "src/variadic_musl.c" } else { "src/variadic_linux.c" };
+        build.file(file).flag("-D_GNU_SOURCE");
     }
     build
         .flag("-std=c11")

@@ -67,6 +67,8 @@ pub(crate) enum Family {
     Abort,
     /// Streams: a lock each, held over reads and writes that may block, and that of their list.
     Stdio,
+    /// Libraries that are being loaded. musl only: glibc's loader is told apart by its locks.
+    Loader,
 }
 
 /// What a thread waits for in the kernel.
@@ -82,7 +84,7 @@ pub(crate) enum HarmlessWait {
 }
 
 impl Family {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::TimeZone,
         Self::Environment,
         Self::Locale,
@@ -110,6 +112,7 @@ impl Family {
         Self::Format,
         Self::Abort,
         Self::Stdio,
+        Self::Loader,
     ];
 
     /// The family whose code a slot holds; `None` for 0 (outside) and for the forker's own code.
@@ -152,6 +155,7 @@ impl Family {
             Self::Format => "format",
             Self::Abort => "abort",
             Self::Stdio => "stdio",
+            Self::Loader => "loader",
         }
     }
 
@@ -186,7 +190,8 @@ impl Family {
             | Self::Regex
             | Self::Directory
             | Self::Messages
-            | Self::Entries => options::blocking_ns(),
+            | Self::Entries
+            | Self::Loader => options::blocking_ns(),
             Self::Stdio | Self::Abort => options::stdio_ns(),
         }
     }
@@ -201,7 +206,8 @@ impl Family {
             | Self::Directory
             | Self::Threads
             | Self::Format
-            | Self::Stdio => true,
+            | Self::Stdio
+            | Self::Loader => true,
             // Where nothing tells that a thread waits for a process, without the lock.
             Self::Popen => cfg!(target_os = "macos"),
             _ => false,

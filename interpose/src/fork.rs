@@ -41,7 +41,7 @@ pub(crate) fn install() {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 fn register_with_libc() -> c_int {
     let register = table::next::__register_atfork.ensure();
     // Without an object handle no `dlclose` and no `exit` removes it (nptl/register-atfork.c).
@@ -49,10 +49,10 @@ fn register_with_libc() -> c_int {
     unsafe { register(Some(prepare), Some(parent), Some(child), core::ptr::null_mut()) }
 }
 
-#[cfg(target_os = "macos")]
+#[cfg(not(target_env = "gnu"))]
 fn register_with_libc() -> c_int {
     let register = table::next::pthread_atfork.ensure();
-    // SAFETY: the handlers live as long as the process: an inserted library is never unloaded.
+    // SAFETY: the handlers live as long as the process: an inserted or preloaded library is never unloaded.
     unsafe { register(Some(prepare), Some(parent), Some(child)) }
 }
 

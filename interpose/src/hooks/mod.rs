@@ -2,15 +2,15 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod environment;
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) mod lookup;
 #[cfg(target_os = "macos")]
 pub(crate) mod macos;
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) mod names;
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) mod plain;
 #[cfg(target_os = "linux")]
 pub(crate) mod processes;
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) mod streams;

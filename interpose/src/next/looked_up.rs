@@ -4,7 +4,7 @@
 //! gate's [`UNRESOLVED`] flag leads there), so that the fast path loads a pointer without testing it
 //! and a forked child looks nothing up.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_void};
 use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -66,6 +66,7 @@ impl<F: Copy> Next<F> {
     }
 }
 
+#[cfg(target_env = "gnu")]
 impl<F> Next<F> {
     /// Whether this libc has the function; for code that entered the gate.
     pub(crate) fn exists(&self) -> bool {
@@ -79,10 +80,7 @@ impl Definition {
         if !known.is_null() {
             return known;
         }
-        let found = self.version.map_or(ptr::null_mut(), |version| {
-            // SAFETY: literal strings; RTLD_NEXT is this library's successor in the search order.
-            unsafe { libc::dlvsym(libc::RTLD_NEXT, self.name.as_ptr(), version.as_ptr()) }
-        });
+        let found = self.version.map_or(ptr::null_mut(), |version| versioned(self.name, version));
         let found = if found.is_null() {
             // SAFETY: as above.
             unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) }
@@ -93,6 +91,18 @@ impl Definition {
         self.address.store(address, Ordering::Relaxed);
         address
     }
+}
+
+#[cfg(target_env = "gnu")]
+fn versioned(name: &CStr, version: &CStr) -> *mut c_void {
+    // SAFETY: literal strings; RTLD_NEXT is this library's successor in the search order.
+    unsafe { libc::dlvsym(libc::RTLD_NEXT, name.as_ptr(), version.as_ptr()) }
+}
+
+/// musl has no versions.
+#[cfg(target_env = "musl")]
+fn versioned(_name: &CStr, _version: &CStr) -> *mut c_void {
+    ptr::null_mut()
 }
 
 /// Stands in for a symbol that this libc lacks. A program that calls it was built for another libc
@@ -118,7 +128,7 @@ pub(crate) fn resolve_all() {
     }
     GATE.set(UNRESOLVED, false);
     if missing {
-        // Our own hook, which works from here on.
+        // glibc: our own hook, which works from here on.
         // SAFETY: no preconditions; forgets the message about the missing symbol.
         unsafe { libc::dlerror() };
     }

@@ -75,7 +75,7 @@ pub(crate) fn find_provider() {
         if let Some((position, range)) = search.found {
             START.store(range.start, Ordering::Relaxed);
             END.store(range.end, Ordering::Relaxed);
-            // The program comes first; libc is whoever also has `gnu_get_libc_version`.
+            // The program comes first; libc is whoever also has a function that nobody else defines.
             kind = match position {
                 0 => PROGRAM,
                 _ if range.contains(&address_in_libc()) => LIBC,
@@ -105,8 +105,14 @@ fn is_defined_at(address: usize) -> bool {
         .is_some_and(|info| info.dli_saddr.addr() == address)
 }
 
+#[cfg(target_env = "gnu")]
 fn address_in_libc() -> usize {
     (libc::gnu_get_libc_version as *const ()).addr()
+}
+
+#[cfg(target_env = "musl")]
+fn address_in_libc() -> usize {
+    (libc::getauxval as *const ()).addr()
 }
 
 unsafe extern "C" fn visit(
