@@ -19,18 +19,28 @@
 //! triple is registered with libc. `vfork`, `_Fork` and a raw `clone` do not; but on macOS `vfork` does.
 //! There libSystem's own handlers run outside of ours: its prepare handlers after, its child handlers
 //! before (Libsystem `init.c`), which is why some of its state is warmed up instead (`warmup`).
+//!
+//! musl keeps a lock of its own while handlers run (src/thread/pthread_atfork.c), so that a handler that
+//! forks would wait for itself, and so would a signal handler that forks meanwhile. There the triple is not
+//! registered, and the hooks call it (`musl::fork`).
 
+#[cfg(not(target_env = "musl"))]
 use core::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(not(target_env = "musl"))]
 use libc::{c_int, pid_t};
 
 use crate::atfork::{self, Phase, Tier};
 use crate::forker::{self, Scope};
-use crate::{child, object, options, slot, stats, table, threads};
+#[cfg(not(target_env = "musl"))]
+use crate::table;
+use crate::{child, object, options, slot, stats, threads};
 
+#[cfg(not(target_env = "musl"))]
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// Registers our handlers with libc: at load, or before the program's first own registration.
+#[cfg(not(target_env = "musl"))]
 pub(crate) fn install() {
     // Looked at first: a write would cost every fork a page of its own.
     if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::Relaxed) {
@@ -49,14 +59,15 @@ fn register_with_libc() -> c_int {
     unsafe { register(Some(prepare), Some(parent), Some(child), core::ptr::null_mut()) }
 }
 
-#[cfg(not(target_env = "gnu"))]
+#[cfg(target_os = "macos")]
 fn register_with_libc() -> c_int {
     let register = table::next::pthread_atfork.ensure();
-    // SAFETY: the handlers live as long as the process: an inserted or preloaded library is never unloaded.
+    // SAFETY: the handlers live as long as the process: an inserted library is never unloaded.
     unsafe { register(Some(prepare), Some(parent), Some(child)) }
 }
 
-unsafe extern "C-unwind" fn prepare() {
+/// Before the fork; what libc calls, or the hooks on musl.
+pub(crate) unsafe extern "C-unwind" fn prepare() {
     child::adopt_if_foreign();
     let forks = &slot::mine().forks;
     let bound = if forks.are_silent() { 0 } else { atfork::newest() };
@@ -70,11 +81,13 @@ unsafe extern "C-unwind" fn prepare() {
     atfork::run(Phase::Prepare, Tier::Allocator, bound);
 }
 
-unsafe extern "C-unwind" fn parent() {
+/// After it in the parent, or after it failed.
+pub(crate) unsafe extern "C-unwind" fn parent() {
     finish(Phase::Parent, || {});
 }
 
-unsafe extern "C-unwind" fn child() {
+/// After it in the child.
+pub(crate) unsafe extern "C-unwind" fn child() {
     child::free_locks();
     finish(Phase::Child, child::repair);
 }
@@ -92,6 +105,7 @@ fn finish(phase: Phase, repair: fn()) {
 }
 
 /// The hook.
+#[cfg(not(target_env = "musl"))]
 pub(crate) unsafe fn fork() -> pid_t {
     install();
     let next = table::next::fork.ensure();

@@ -6,13 +6,15 @@
 use core::ffi::CStr;
 use core::fmt::Write;
 
+#[cfg(not(target_env = "musl"))]
+use crate::fork;
 use crate::options::{self, Request};
 use crate::text::Text;
 #[cfg(target_os = "linux")]
 use crate::threads;
 #[cfg(target_os = "macos")]
 use crate::warmup;
-use crate::{atfork, barrier, child, errno, fork, logger, next, object, preload, stats, sys};
+use crate::{atfork, barrier, child, errno, logger, next, object, preload, stats, sys};
 
 #[cfg_attr(not(test), ctor::ctor(unsafe, naked))]
 #[cfg_attr(test, expect(dead_code, reason = "the test process stays as it is"))]
@@ -34,6 +36,7 @@ extern "C" fn load() {
     next::resolve_all();
     find_what_the_system_has();
     find_allocator();
+    #[cfg(not(target_env = "musl"))]
     fork::install();
     stats::print_at_exit();
     preload::remember(variable(preload::VARIABLE));

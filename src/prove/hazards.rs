@@ -12,30 +12,35 @@ use super::calls;
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Family {
     /// localtime, mktime, tzset, strftime …
+    #[cfg(not(target_env = "musl"))]
     TimeZone,
     /// setenv, unsetenv, putenv
     Environment,
     /// setlocale, newlocale, gettext, strerror
+    #[cfg(not(target_env = "musl"))]
     Locale,
     /// random, rand
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     Random,
     /// syslog, openlog, closelog
+    #[cfg(not(target_env = "musl"))]
     Syslog,
     /// Users, groups, services, protocols, netgroups
+    #[cfg(not(target_env = "musl"))]
     Nss,
     /// Host names
+    #[cfg(not(target_env = "musl"))]
     Resolver,
     /// Character sets
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     Conversion,
     /// Streams
     Stdio,
     /// popen, exit handlers, timers, stacks of threads
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     Processes,
     /// Loading libraries
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     Loader,
     /// Expressions and directories that threads share, and the rest
     #[cfg(target_os = "linux")]
@@ -115,7 +120,7 @@ impl Hazard {
 fn nothing() {}
 
 /// The calls of glibc that readers and writers meet in.
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 mod met {
     use super::{Call, calls};
 
@@ -126,87 +131,123 @@ mod met {
     pub(super) const RES_INIT: Call = Call { name: "res_init", call: calls::res_init };
     pub(super) const GETNAMEINFO: Call = Call { name: "getnameinfo", call: calls::getnameinfo };
 }
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 use met::*;
+
+/// The calls that meet in a stream which a thread holds.
+#[cfg(target_env = "musl")]
+const HOLD: Call = Call { name: "flockfile", call: calls::hold_stream };
+#[cfg(target_env = "musl")]
+const FLUSH: Call = Call { name: "fflush(NULL)", call: calls::flush_all };
 
 /// All rows, in the order of the report.
 pub(super) static HAZARDS: &[Hazard] = {
     use Family::*;
     &[
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(TimeZone, "localtime", calls::localtime),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(TimeZone, "localtime_r", calls::localtime_r),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(TimeZone, "gmtime_r", calls::gmtime_r),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(TimeZone, "mktime", calls::mktime),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(TimeZone, "tzset", calls::tzset_again),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(TimeZone, "strftime-zone", calls::strftime_zone),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Environment, "setenv", calls::setenv),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Environment, "unsetenv", calls::unsetenv),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Environment, "putenv", calls::putenv),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Locale, "setlocale", calls::setlocale),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Locale, "newlocale", calls::newlocale),
         #[cfg(target_os = "macos")]
         Hazard::same(Locale, "localeconv", calls::localeconv),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::pair(Locale, "strerror", SETLOCALE, STRERROR),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::pair(Locale, "setlocale-readers", STRERROR, SETLOCALE),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::pair(Locale, "gettext", TEXTDOMAIN, GETTEXT),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::pair(Locale, "textdomain-readers", GETTEXT, TEXTDOMAIN),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Random, "random", calls::random),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Random, "rand", calls::rand),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Syslog, "syslog", calls::syslog).after(calls::mask_syslog),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Syslog, "openlog", calls::openlog).after(calls::mask_syslog),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Nss, "getpwnam", calls::getpwnam).after(calls::files_only),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Nss, "getpwuid", calls::getpwuid).after(calls::files_only),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Nss, "getgrnam", calls::getgrnam).after(calls::files_only),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Nss, "getservbyname", calls::getservbyname).after(calls::files_only),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Nss, "getprotobyname", calls::getprotobyname).after(calls::files_only),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Nss, "getpwent", calls::getpwent).after(calls::files_only),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Nss, "setnetgrent", calls::setnetgrent).after(calls::files_only),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Resolver, "gethostbyname", calls::gethostbyname).after(calls::files_only),
+        #[cfg(not(target_env = "musl"))]
         Hazard::same(Resolver, "getaddrinfo", calls::getaddrinfo).after(calls::files_only),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::pair(Resolver, "getnameinfo", RES_INIT, GETNAMEINFO).after(calls::files_only),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Conversion, "iconv_open", calls::iconv_open),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Conversion, "swprintf", calls::swprintf_number),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Stdio, "open_memstream", calls::write_to_memory).after(calls::open_memory),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Processes, "popen", calls::popen),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Processes, "atexit", calls::exit_handler),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Processes, "timer_create", calls::timer),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Processes, "pthread_getattr_np", calls::stack_of_main)
             .after(calls::remember_main),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Loader, "dl_iterate_phdr", calls::dl_iterate_phdr),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Loader, "dlopen", calls::dlopen),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Rest, "regexec", calls::regexec).after(calls::compile_regex),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Rest, "readdir", calls::readdir).after(calls::open_directory),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Rest, "aio_error", calls::aio_error),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Rest, "gai_cancel", calls::cancel_lookups),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Rest, "setutxent", calls::setutent),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Rest, "sgetspent", calls::shadow_entry),
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         Hazard::same(Rest, "addseverity", calls::severity),
         #[cfg(target_os = "macos")]
         Hazard::same(Stdio, "fputs", calls::fputs).after(calls::open_stream),
+        #[cfg(target_env = "musl")]
+        Hazard::same(Stdio, "fputs", calls::fputs).after(calls::open_stream),
+        #[cfg(target_env = "musl")]
+        Hazard::pair(Stdio, "flockfile", HOLD, FLUSH).after(calls::open_stream),
+        #[cfg(target_env = "musl")]
+        Hazard::same(Rest, "rewinddir", calls::rewinddir).after(calls::open_directory),
+        #[cfg(target_env = "musl")]
+        Hazard::same(Rest, "pthread_getschedparam", calls::priority_of_main)
+            .after(calls::remember_main),
         Hazard {
             id: "posix_spawn",
             family: Spawn,

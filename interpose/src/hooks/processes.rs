@@ -12,9 +12,9 @@ use libc::{SIGINT, SIGQUIT, sigaction};
 
 use crate::family::Family;
 use crate::lock::Lock;
-use crate::table::next;
 #[cfg(target_env = "gnu")]
 use crate::sys;
+use crate::table::next;
 use crate::{errno, options, reader};
 
 /// What SIGINT and SIGQUIT did before `system` had them ignored: it is libc that changes them, for the

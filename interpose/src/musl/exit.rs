@@ -121,7 +121,8 @@ pub(super) fn repair(loading: bool) {
     THREAD.store(0, Ordering::Relaxed);
     let start = DATA.load(Ordering::Relaxed).next_multiple_of(align_of::<u32>());
     let words = DATA_SIZE.load(Ordering::Relaxed) / size_of::<u32>();
-    let places = (0..words).map(|at| ptr::with_exposed_provenance_mut::<u32>(start).wrapping_add(at));
+    let places =
+        (0..words).map(|at| ptr::with_exposed_provenance_mut::<u32>(start).wrapping_add(at));
     // SAFETY: libc's data, which no other thread writes.
     let mut found = places.filter(|place| unsafe { place.read_volatile() } == thread);
     // None before 1.2.6.

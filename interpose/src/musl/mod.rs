@@ -1,4 +1,4 @@
-//! What musl's `fork` leaves locked in the child: streams, and `exit`.
+//! What musl's `fork` leaves locked in the child: streams, and `exit`. And the hooks around it.
 //!
 //! Its locks are words that hold the owner's thread id, in places that no interface tells. They are
 //! learnt from objects of our own at load; what is not found as expected is left alone.
@@ -8,6 +8,7 @@ use crate::slot::{self, Slot};
 use crate::{options, sys};
 
 pub(crate) mod exit;
+pub(crate) mod fork;
 mod streams;
 
 /// Finds the places; for the constructor.
@@ -24,7 +25,9 @@ pub(crate) fn repair(before: u32, now: u32, gone: impl Fn(&Slot) -> bool) {
     }
     let pid = sys::getpid();
     streams::repair(before, now, |owner| !sys::thread_exists(pid, owner));
-    let loading = |slot: &Slot| slot.word.load(core::sync::atomic::Ordering::Relaxed) == Family::Loader as u32;
+    let loading = |slot: &Slot| {
+        slot.word.load(core::sync::atomic::Ordering::Relaxed) == Family::Loader as u32
+    };
     let mine = slot::mine();
     exit::repair(slot::all().any(|slot| !core::ptr::eq(slot, mine) && loading(slot) && gone(slot)));
 }

@@ -9,16 +9,16 @@
 use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 
 use libc::{
-    FILE, off_t, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, pthread_t, sched_param, size_t,
-    ssize_t, wchar_t,
+    FILE, off_t, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, pthread_t, sched_param,
+    size_t, ssize_t, wchar_t,
 };
 
 use crate::atfork::{self, Handler};
 use crate::hooks::{environment, processes};
-use crate::musl::exit;
+use crate::musl::{exit, fork};
 use crate::next::Definition;
 use crate::rows::{gated, routed, variadic};
-use crate::{fork, spawn};
+use crate::spawn;
 
 type Str = *const c_char;
 type Strs = *const *const c_char;
@@ -159,6 +159,8 @@ gated! {
 routed! {
     libc system(command: Str) -> c_int => processes::system;
     libc fork() -> pid_t => fork::fork;
+    libc forkpty(terminal: *mut c_int, name: Buf, settings: *const libc::termios, size: *const libc::winsize) -> pid_t => fork::forkpty;
+    libc daemon(keep_directory: c_int, keep_streams: c_int) -> c_int => fork::daemon;
     bare pthread_atfork(prepare: Option<Handler>, parent: Option<Handler>, child: Option<Handler>) -> c_int => atfork::pthread_atfork_hook;
     libc setenv(name: Str, value: Str, overwrite: c_int) -> c_int => environment::setenv;
     libc unsetenv(name: Str) -> c_int => environment::unsetenv;
