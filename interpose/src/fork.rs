@@ -20,7 +20,7 @@
 //! There libSystem's own handlers run outside of ours: its prepare handlers after, its child handlers
 //! before (Libsystem `init.c`), which is why some of its state is warmed up instead (`warmup`).
 //!
-//! musl keeps a lock of its own while handlers run (src/thread/pthread_atfork.c), so that a handler that
+//! musl keeps a lock of its own while handlers run (`src/thread/pthread_atfork.c`), so that a handler that
 //! forks would wait for itself, and so would a signal handler that forks meanwhile. There the triple is not
 //! registered, and the hooks call it (`musl::fork`).
 

@@ -15,6 +15,7 @@ pub(super) enum Family {
     #[cfg(not(target_env = "musl"))]
     TimeZone,
     /// setenv, unsetenv, putenv
+    #[cfg(not(target_env = "musl"))]
     Environment,
     /// setlocale, newlocale, gettext, strerror
     #[cfg(not(target_env = "musl"))]

@@ -22,6 +22,8 @@ pub(crate) const LIBRARY_FILE: &str =
     if cfg!(target_env = "musl") { MUSL_LIBRARY_FILE } else { "libforkfix.so" };
 /// The file name of our library for programs of musl.
 pub(crate) const MUSL_LIBRARY_FILE: &str = "libforkfix-musl.so";
+/// The file name of this command as a program of musl.
+pub(crate) const MUSL_COMMAND_FILE: &str = "forkfix-musl";
 /// The format of programs and libraries, with its article.
 pub(crate) const FORMAT: &str = "an ELF";
 

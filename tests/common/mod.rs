@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
 pub(crate) use build::{Build, need, out_dir, programs, target_dir};
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
-pub(crate) use machine::{EMULATED, EMULATOR, arm64, forks, library, run, starts};
+pub(crate) use machine::{EMULATED, EMULATOR, arm64, forks, library, musl, own, run, starts};
 
 /// How long a program may run unless a test says otherwise.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(180);

@@ -1,13 +1,13 @@
 //! `exit` in a child that was forked while the process was in `exit`.
 //!
 //! Since musl 1.2.6 the first thread that calls `exit` writes its id into a word that nobody ever clears,
-//! and whoever calls it later waits for the end of the process (src/exit/exit.c). In a child that was
+//! and whoever calls it later waits for the end of the process (`src/exit/exit.c`). In a child that was
 //! forked meanwhile, by another thread or by an exit handler, that end does not come.
 //!
 //! The word is in libc's own data, where no other word has a reason to hold that id once the fork is
 //! over. So it is found by its value, in the child, and only if exactly one word has it.
 //!
-//! `exit` also waits for libraries' constructors in progress (ldso/dynlink.c); of a vanished thread they
+//! `exit` also waits for libraries' constructors in progress (`ldso/dynlink.c`); of a vanished thread they
 //! never end. Such a child runs its exit handlers, writes its streams out, and ends without the
 //! destructors.
 

@@ -1,7 +1,7 @@
 //! Streams that a vanished thread had locked.
 //!
 //! The lock of a `FILE` is a word with its owner's thread id, and musl's `fork` leaves it alone
-//! (src/stdio/__lockfile.c). So in a child the next `printf`, `fflush(NULL)` or `exit` hangs, even if the
+//! (`src/stdio/__lockfile.c`). So in a child the next `printf`, `fflush(NULL)` or `exit` hangs, even if the
 //! forking thread itself held the stream, since it has another id there.
 //!
 //! All streams but the three standard ones are in a list, which nothing gives access to. But they are
@@ -27,11 +27,11 @@ unsafe extern "C" {
 }
 
 /// How much of a stream is searched, in words of four bytes. What `fmemopen` allocates is larger: a `FILE`
-/// and a buffer of 1 KiB (src/stdio/fmemopen.c).
+/// and a buffer of 1 KiB (`src/stdio/fmemopen.c`).
 const SEARCHED: usize = 64;
-/// Set in a lock that others wait for (src/internal/stdio_impl.h).
+/// Set in a lock that others wait for (`src/internal/stdio_impl.h`).
 const WAITERS: u32 = 1 << 30;
-/// The owner that `getc` and `putc` write, whoever calls them (src/stdio/getc.h).
+/// The owner that `getc` and `putc` write, whoever calls them (`src/stdio/getc.h`).
 const ANYBODY: u32 = WAITERS - 1;
 
 /// The stream that leads to all others; null if they are not as expected.
@@ -177,7 +177,7 @@ unsafe fn mend(stream: *mut FILE, before: u32, now: u32, gone: impl Fn(u32) -> b
         if owner == ANYBODY || is_inside_call(owner) {
             // Its buffer is half used, and the parent goes on with it: what is in there is not for the child
             // to write.
-            // SAFETY: as above; changes nothing but the stream's pointers (src/stdio/ext.c).
+            // SAFETY: as above; changes nothing but the stream's pointers (`src/stdio/ext.c`).
             unsafe { __fpurge(stream) };
         }
         // SAFETY: as above.

@@ -1,6 +1,6 @@
 //! The rows for musl.
 //!
-//! Its fork takes most locks of libc itself and hands them on free (src/process/fork.c): of malloc, the
+//! Its fork takes most locks of libc itself and hands them on free (`src/process/fork.c`): of malloc, the
 //! loader, locales, time zones, random numbers, syslog, named semaphores and exit handlers. What is left
 //! are the locks of single objects (streams, directories, threads, results of `getaddrinfo`), a library's
 //! constructors in progress, and what takes no lock at all: the environment. All rows are functions that
@@ -149,7 +149,7 @@ gated! {
         libc pthread_setschedprio(thread: pthread_t, priority: c_int) -> c_int;
     }
 
-    // Looks for libraries where the program says, never where the caller does (ldso/dynlink.c), so
+    // Looks for libraries where the program says, never where the caller does (`ldso/dynlink.c`), so
     // unlike glibc's it may be called from a hook.
     Loader {
         libc dlopen(path: Str, mode: c_int) -> Any;
