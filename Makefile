@@ -7,7 +7,7 @@ OUT := $(or $(CARGO_TARGET_DIR),target)/release
 LIBRARY := libforkfix.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test darwin test-darwin arm64 lint bench install uninstall
+.PHONY: help build demo test darwin test-darwin arm64 musl lint bench install uninstall
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ test-darwin: darwin ## runs the library for macOS on Linux, in a loader of the t
 arm64: ## library and command for Linux on arm64, in target/arm64, and their tests in an emulator
 	interpose/arm64/build
 	$(CARGO) test --test arm64 -- --show-output
+
+musl: ## library and command for programs of musl, in target/musl, and their tests
+	interpose/musl/build
+	$(CARGO) test --test musl -- --show-output
 
 lint: ## formatting, clippy and documentation, warnings as errors
 	$(CARGO) fmt --all --check

@@ -13,6 +13,8 @@ mod machine;
 #[path = "musl/releases.rs"]
 mod releases;
 
+use std::time::Duration;
+
 use common::{Preload, Program, Run};
 use machine::{Source, program};
 use releases::Release;
@@ -28,22 +30,15 @@ fn hangs_only_bare(program: &Program) -> Run {
 }
 
 /// What other threads do with a stream, or the forking thread itself, and what the child does.
-fn streams(release: Release) {
-    for how in ["hold", "write", "own"] {
-        for use_in_child in ["print", "flush-all", "exit", "close"] {
-            hangs_only_bare(&release.program("streams.c").args([how, use_in_child]));
+#[test]
+fn streams() {
+    for release in Release::ALL {
+        for how in ["hold", "write", "own"] {
+            for use_in_child in ["print", "flush-all", "exit", "close"] {
+                hangs_only_bare(&release.program("streams.c").args([how, use_in_child]));
+            }
         }
     }
-}
-
-#[test]
-fn streams_on_the_oldest_release() {
-    streams(Release::Installed);
-}
-
-#[test]
-fn streams_on_the_newest_release() {
-    streams(Release::Sid);
 }
 
 /// The parent's thread sits in a write to a full pipe. What it had in its buffer is not written again by the
@@ -59,7 +54,7 @@ fn a_stream_in_the_middle_of_a_write() {
 
 #[test]
 fn locks_of_directories_and_threads() {
-    for release in [Release::Installed, Release::Sid] {
+    for release in Release::ALL {
         let program = release.program("objects.c");
         let list = program.args(["list"]).run(Preload::Bare).succeeded();
         assert!(list.stdout.lines().count() >= 6, "{list:#?}");
@@ -99,10 +94,12 @@ fn a_fork_while_a_library_is_loaded() {
 /// Handlers that fork wait for musl's lock of handlers.
 #[test]
 fn handlers_fork() {
-    let nested = program("fork_sequence.c").args(["nested", "200", "1"]);
-    let bare = nested.deadline(std::time::Duration::from_secs(3)).run(Preload::Bare);
-    assert_eq!(bare.status, None, "nothing hangs, so this shows nothing: {bare:#?}");
-    nested.run(Preload::Protected).unharmed(200);
+    for release in Release::ALL {
+        let nested = release.program("../fork_sequence.c").args(["nested", "200", "1"]);
+        let bare = nested.deadline(Duration::from_secs(3)).run(Preload::Bare);
+        assert_eq!(bare.status, None, "nothing hangs, so this shows nothing: {bare:#?}");
+        nested.run(Preload::Protected).unharmed(200);
+    }
 }
 
 /// What works bare works protected.

@@ -67,7 +67,7 @@ pub(crate) enum Family {
     Abort,
     /// Streams: a lock each, held over reads and writes that may block, and that of their list.
     Stdio,
-    /// Libraries that are being loaded. musl only: glibc's loader is told apart by its locks.
+    /// Libraries that are being loaded. On musl only: of glibc's loader the locks are taken (`loader`).
     Loader,
 }
 
