@@ -7,7 +7,7 @@ OUT := $(or $(CARGO_TARGET_DIR),target)/release
 LIBRARY := libforkfix.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test census darwin test-darwin arm64 baseline matrix lint bench install uninstall
+.PHONY: help build demo test census darwin test-darwin arm64 baseline matrix musl lint bench install uninstall
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ baseline: ## library and command for every glibc from 2.28 on, in target/baselin
 
 matrix: ## that library with the libcs of four Debian releases, at full length; writes docs/libcs.md
 	FORKFIX_FRESH=1 FORKFIX_MATRIX=full FORKFIX_BLESS=1 $(CARGO) test --test matrix -- --test-threads 1 --show-output
+
+musl: ## library and command for programs of musl, in target/musl, and their tests
+	interpose/musl/build
+	$(CARGO) test --test musl -- --show-output
 
 lint: ## formatting, clippy and documentation, warnings as errors
 	$(CARGO) fmt --all --check

@@ -7,6 +7,7 @@ use std::env;
 fn main() {
     println!("cargo::rerun-if-changed=src");
     let system = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    let musl = env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|libc| libc == "musl");
     let mut build = cc::Build::new();
     if system == "macos" {
         // Programs find it by the path they were given; the build directory must not stay in the file.
@@ -15,12 +16,14 @@ fn main() {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-dead_strip_dylibs");
         build.file("src/variadic_macos.c").flag("-fvisibility=hidden");
     } else {
-        build.file("src/variadic_linux.c").flag("-D_GNU_SOURCE");
+        let file = if musl { "src/variadic_musl.c" } else { "src/variadic_linux.c" };
+        build.file(file).flag("-D_GNU_SOURCE");
     }
+    // Cancellation and exceptions unwind through these frames; on musl nothing does, see `musl/cc`.
+    let unwinding = if musl { "-fno-asynchronous-unwind-tables" } else { "-fexceptions" };
     build
         .flag("-std=c11")
-        // Cancellation and exceptions unwind through these frames.
-        .flag("-fexceptions")
+        .flag(unwinding)
         .flag("-O2")
         .warnings_into_errors(true)
         .compile("forkfix_variadic");

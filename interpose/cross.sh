@@ -68,21 +68,22 @@ has_sources() {
     [ -x "$1" ] && [ -d "$("$1" --print sysroot)/lib/rustlib/src/rust/library" ]
 }
 
-# cross_build TRIPLE…: builds library and command as they are released.
+# cross_build TRIPLE…: builds library and command as they are released. $flags are rustc's. The standard
+# library is built too if the compiler comes without one, or if $standard says of what.
 cross_build() {
     local rustc=rustc cargo=cargo options=() triple
     for triple; do
         options+=(--target "$triple")
-        has_target "$rustc" "$triple" || rustc=/usr/bin/rustc cargo=/usr/bin/cargo
+        [ -z "${standard:-}" ] && has_target "$rustc" "$triple" || rustc=/usr/bin/rustc cargo=/usr/bin/cargo
     done
     if [ $rustc != rustc ]; then
         has_sources $rustc && [ -x $cargo ] || packages rustc-web cargo-web rust-web-src
         # Stable Rust builds its own standard library only if told to be unstable.
         export RUSTC=$rustc RUSTC_BOOTSTRAP=1
-        options+=(-Zbuild-std=std,panic_unwind)
+        options+=(${standard:--Zbuild-std=std,panic_unwind})
     fi
     # No path of this machine is to stay in the result.
-    export RUSTFLAGS="--remap-path-prefix=$root=. \
+    export RUSTFLAGS="${flags:-} --remap-path-prefix=$root=. \
         --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo \
         --remap-path-prefix=$("$rustc" --print sysroot)/lib/rustlib/src=rust"
     # On a Mac, debug information is a list of such paths.

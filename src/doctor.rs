@@ -90,6 +90,10 @@ fn examine(args: &DoctorArgs, command: &OsStr, findings: &mut Findings) {
         Err(error) => return findings.fail("target", &error),
     }
     let Some(library) = library else { return };
+    let library = match run::fitting(library, &target, &environment) {
+        Ok(library) => library,
+        Err(error) => return findings.fail("library", &error),
+    };
     let mut protected = environment;
     protected.preload(library.path());
     match run::verdict(&library, &target, &protected) {

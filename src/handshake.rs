@@ -11,7 +11,7 @@ use crate::bounded::{self, Output};
 use crate::environment::{Environment, HANDSHAKE, KILL_SWITCH};
 use crate::error::Error;
 use crate::library::Library;
-use crate::sys::{self, PRELOAD};
+use crate::sys::PRELOAD;
 use crate::target;
 
 /// What the library says when it is preloaded.
@@ -26,7 +26,7 @@ pub(crate) enum Answer {
     Help(String),
 }
 
-/// Preloads `library` into a process of this command and lets it judge the options in
+/// Preloads `library` into a process of this command, or of the one for musl, and lets it judge the options in
 /// `environment`.
 pub(crate) fn ask_library(library: &Library, environment: &Environment) -> Result<Answer, Error> {
     let mut environment = environment.clone();
@@ -35,8 +35,9 @@ pub(crate) fn ask_library(library: &Library, environment: &Environment) -> Resul
     // Standard output: the library ends the process before the command writes anything there.
     environment.set(HANDSHAKE, OsStr::new("1"));
     // Should the library not be loaded, then this process is just another `forkfix --version`.
-    let output = sys::own_executable()
-        .and_then(|own| bounded::run(&own, &[OsStr::new("--version")], &environment))
+    let output = library
+        .asker()
+        .and_then(|asker| bounded::run(&asker, &[OsStr::new("--version")], &environment))
         .map_err(|source| Error::Check { what: "a process that asks the library", source })?;
     understand(library, &output)
 }

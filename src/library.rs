@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use crate::environment::{Environment, LIBRARY};
 use crate::error::Error;
-use crate::sys::{LIBRARY_FILE, PRELOAD_SEPARATORS};
+use crate::sys::{self, LIBRARY_FILE, PRELOAD_SEPARATORS};
+#[cfg(target_os = "linux")]
+use crate::sys::{MUSL_COMMAND_FILE, MUSL_LIBRARY_FILE};
 use crate::target::kind::{self, Kind};
 
 /// A library that exists, can be read, and was built for this machine.
@@ -38,6 +40,25 @@ impl Library {
     /// The absolute path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The library for programs of musl. It stands beside this one, and so does the command for musl,
+    /// which can ask it. The path of what is missing if one of them does not.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn for_musl(&self) -> Result<Self, PathBuf> {
+        let library = Self { path: self.path.with_file_name(MUSL_LIBRARY_FILE) };
+        let missing = [library.path.clone(), library.path.with_file_name(MUSL_COMMAND_FILE)];
+        missing.into_iter().find(|path| !path.exists()).map_or(Ok(library), Err)
+    }
+
+    /// A program that can preload the library and is not that of any user: this command, or the one for
+    /// musl.
+    pub(crate) fn asker(&self) -> io::Result<PathBuf> {
+        #[cfg(target_os = "linux")]
+        if self.path.ends_with(MUSL_LIBRARY_FILE) && cfg!(target_env = "gnu") {
+            return Ok(self.path.with_file_name(MUSL_COMMAND_FILE));
+        }
+        sys::own_executable()
     }
 
     fn vet(path: PathBuf) -> Result<Self, Error> {

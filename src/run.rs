@@ -65,13 +65,26 @@ pub(crate) fn ready(
     Ok((library, answer))
 }
 
+/// `library`, or the one that `target` needs instead, which is asked.
+pub(crate) fn fitting(
+    library: Library,
+    target: &Target,
+    environment: &Environment,
+) -> Result<Library, Error> {
+    let Some(other) = target.other_library(&library)? else {
+        return Ok(library);
+    };
+    handshake::ask_library(&other, environment)?;
+    Ok(other)
+}
+
 /// Makes `environment` preload the library. On an error it does so only where that is harmless.
 fn protect(
     library: Result<Library, Error>,
     target: &Target,
     environment: &mut Environment,
 ) -> Result<(), Error> {
-    let library = library?;
+    let library = fitting(library?, target, environment)?;
     let mut protected = environment.clone();
     protected.preload(library.path());
     let verdict = verdict(&library, target, &protected);

@@ -18,12 +18,12 @@ use core::fmt::Write;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 use crate::family::Family;
 use crate::lock::Lock;
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 use crate::reader;
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 use crate::table;
 use crate::text::Text;
 use crate::{fork, object, preload, sys};
@@ -57,7 +57,10 @@ struct Entry {
     handlers: [Option<Handler>; 3],
     /// Any address inside the object that registered; null for a program that is not
     /// position-independent.
-    #[cfg_attr(target_os = "macos", expect(dead_code, reason = "nobody says what is unloaded"))]
+    #[cfg_attr(
+        not(target_env = "gnu"),
+        expect(dead_code, reason = "nobody says what is unloaded")
+    )]
     dso: *const c_void,
     /// Registered while the allocator initialised itself.
     early: bool,
@@ -202,7 +205,7 @@ fn table_with_room() -> Option<&'static mut Table> {
 
 /// Removes the handlers of the object that `dso` belongs to. Null removes nothing: it stands for
 /// the end of the process.
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) fn forget(dso: *const c_void) {
     if dso.is_null() || TABLE.load(Ordering::Relaxed).is_null() {
         return;
@@ -273,7 +276,7 @@ pub(crate) fn allocator_is_up() {
 }
 
 /// The hook for `__register_atfork`, which `pthread_atfork` compiles to.
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) unsafe fn register_hook(
     prepare: Option<Handler>,
     parent: Option<Handler>,
@@ -294,7 +297,7 @@ pub(crate) unsafe fn pthread_atfork_hook(
 }
 
 /// The hook for `__cxa_finalize`, which an object calls when it is unloaded.
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) unsafe fn finalize_hook(dso: *mut c_void) {
     {
         // It takes the lock of the exit handlers.

@@ -35,6 +35,8 @@ pub(crate) fn repair() {
 fn repair_without(gone: impl Fn(&Slot) -> bool) {
     PID.store(sys::getpid(), Ordering::Relaxed);
     let tid = sys::gettid();
+    #[cfg(target_env = "musl")]
+    crate::musl::repair(slot::mine().tid.load(Ordering::Relaxed), tid, &gone);
     let mut lost = 0;
     slot::keep(slot::mine(), tid, gone, |vanished| {
         // The word alone does not tell: a thread that backs off from the closed gate shows its
@@ -55,13 +57,15 @@ fn repair_without(gone: impl Fn(&Slot) -> bool) {
         // Whom the parent gave up on is gone here.
         GATE.set(LINGERING, false);
     }
+    #[cfg(target_env = "gnu")]
+    crate::loader::repair(tid);
     #[cfg(target_os = "linux")]
     {
-        crate::loader::repair(tid);
-        crate::hooks::processes::repair();
         crate::hooks::exit::repair();
         crate::hooks::helpers::doubt();
     }
+    #[cfg(target_os = "linux")]
+    crate::hooks::processes::repair();
     forker::adopt(tid);
     stats::reset();
 }

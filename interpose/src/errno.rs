@@ -8,7 +8,7 @@ use libc::__errno_location as location;
 use libc::__error as location;
 
 unsafe extern "C" {
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     fn __h_errno_location() -> *mut c_int;
     /// One for all threads (netdb.h of macOS).
     #[cfg(target_os = "macos")]
@@ -37,6 +37,7 @@ pub(crate) fn set(value: c_int) {
 }
 
 /// Sets `h_errno`, the error of the resolver's functions (netdb.h).
+#[cfg(not(target_env = "musl"))]
 pub(crate) fn set_resolver(value: c_int) {
     // SAFETY: libc returns a valid pointer into the calling thread's storage.
     let place = unsafe { __h_errno_location() };
@@ -51,6 +52,7 @@ pub(crate) fn with<T>(errno: c_int, value: T) -> T {
 }
 
 /// Sets `h_errno` to "try again" and passes `value` on.
+#[cfg(not(target_env = "musl"))]
 pub(crate) fn try_again<T>(value: T) -> T {
     set_resolver(2);
     with(libc::EAGAIN, value)

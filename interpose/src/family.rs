@@ -67,6 +67,8 @@ pub(crate) enum Family {
     Abort,
     /// Streams: a lock each, held over reads and writes that may block, and that of their list.
     Stdio,
+    /// Libraries that are being loaded. On musl only: of glibc's loader the locks are taken (`loader`).
+    Loader,
 }
 
 /// What a thread waits for in the kernel.
@@ -85,7 +87,7 @@ pub(crate) enum HarmlessWait {
 }
 
 impl Family {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::TimeZone,
         Self::Environment,
         Self::Locale,
@@ -113,6 +115,7 @@ impl Family {
         Self::Format,
         Self::Abort,
         Self::Stdio,
+        Self::Loader,
     ];
 
     /// The family whose code a slot holds; `None` for 0 (outside) and for the forker's own code.
@@ -155,6 +158,7 @@ impl Family {
             Self::Format => "format",
             Self::Abort => "abort",
             Self::Stdio => "stdio",
+            Self::Loader => "loader",
         }
     }
 
@@ -189,7 +193,8 @@ impl Family {
             | Self::Regex
             | Self::Directory
             | Self::Messages
-            | Self::Entries => options::blocking_ns(),
+            | Self::Entries
+            | Self::Loader => options::blocking_ns(),
             Self::Stdio | Self::Abort => options::stdio_ns(),
         }
     }
@@ -204,7 +209,8 @@ impl Family {
             | Self::Directory
             | Self::Threads
             | Self::Format
-            | Self::Stdio => true,
+            | Self::Stdio
+            | Self::Loader => true,
             // Where nothing tells that a thread waits for a process, without the lock.
             Self::Popen => cfg!(target_os = "macos"),
             _ => false,

@@ -20,9 +20,9 @@
 //! There libSystem's own handlers run outside of ours: its prepare handlers after, its child handlers
 //! before (Libsystem `init.c`), which is why some of its state is warmed up instead (`warmup`).
 //!
-//! Before 2.36 glibc keeps the lock of its handlers while they run (BZ 24595). A thread in `__cxa_finalize`
-//! wants it and cannot come out of the gate; a handler that forks waits for itself. There the hooks do what
-//! the triple does elsewhere, around libc's fork.
+//! glibc before 2.36 (BZ 24595) and musl (`src/thread/pthread_atfork.c`) keep the lock of their handlers while
+//! these run. A thread in `__cxa_finalize` wants it and cannot come out of the gate; a handler that forks
+//! waits for itself. There the hooks do what the triple does elsewhere, around libc's fork.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,7 +37,7 @@ use crate::{errno, sys};
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// The glibc 2.N that calls fork handlers without a lock (nptl/register-atfork.c).
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 const FIRST_WITHOUT_LOCK: u32 = 36;
 /// Handlers run around libc's fork, not inside.
 #[cfg(target_os = "linux")]
@@ -54,17 +54,30 @@ pub(crate) fn install() {
         return;
     }
     #[cfg(target_os = "linux")]
-    if sys::glibc_minor() < FIRST_WITHOUT_LOCK {
-        AROUND.store(true, Ordering::Relaxed);
-    }
+    AROUND.store(keeps_its_lock(), Ordering::Relaxed);
 }
 
+/// Whether libc keeps the lock of its handlers while they run.
 #[cfg(target_os = "linux")]
+fn keeps_its_lock() -> bool {
+    #[cfg(target_env = "gnu")]
+    return sys::glibc_minor() < FIRST_WITHOUT_LOCK;
+    #[cfg(target_env = "musl")]
+    true
+}
+
+#[cfg(target_env = "gnu")]
 fn register_with_libc() -> c_int {
     let register = table::next::__register_atfork.ensure();
     // Without an object handle no `dlclose` and no `exit` removes it (nptl/register-atfork.c).
     // SAFETY: the handlers live as long as the process: a preloaded library is never unloaded.
     unsafe { register(Some(prepare), Some(parent), Some(child), core::ptr::null_mut()) }
+}
+
+/// A handler of ours would have musl take its lock at each fork.
+#[cfg(target_env = "musl")]
+fn register_with_libc() -> c_int {
+    0
 }
 
 #[cfg(target_os = "macos")]
@@ -177,6 +190,20 @@ pub(crate) unsafe fn daemon(stay: c_int, keep_streams: c_int) -> c_int {
     let next = table::next::daemon.ensure();
     // SAFETY: plain numbers, passed on.
     forking(|| unsafe { next(stay, keep_streams) })
+}
+
+/// The hook for `forkpty` of musl, which forks by a symbol that is not exported. In the child libc only makes the
+/// terminal its own before it returns. glibc's comes through our handlers.
+#[cfg(target_env = "musl")]
+pub(crate) unsafe fn forkpty(
+    terminal: *mut c_int,
+    name: *mut core::ffi::c_char,
+    settings: *const libc::termios,
+    size: *const libc::winsize,
+) -> pid_t {
+    let next = table::next::forkpty.ensure();
+    // SAFETY: the caller's arguments, passed on.
+    forking(|| unsafe { next(terminal, name, settings, size) })
 }
 
 /// The hook for `vfork` on macOS, where it is `fork` without the handlers of applications since macOS 12

@@ -88,13 +88,13 @@ pub(crate) fn close(scope: Scope) -> bool {
     if scope == Scope::All {
         hold(me);
         // A thread of libc's own may have ended what a waived thread waited for.
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         while crate::hooks::helpers::settle() && reconsider_waivers() {
             hold(me);
         }
         // A thread that was loading an object may have passed the gate meanwhile: its code runs with the
         // loader's lock held.
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         if crate::loader::hold() {
             forget_passes();
             hold(me);
@@ -134,7 +134,7 @@ pub(crate) fn open() {
         return;
     }
     let mask = MASK.load(Ordering::Relaxed);
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     crate::loader::release();
     forget_marks();
     slot::mine().word.store(BEFORE.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -394,7 +394,7 @@ fn reconsider_waivers() -> bool {
 }
 
 /// Nobody passes the closed gate any more.
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 fn forget_passes() {
     for slot in slot::all() {
         slot.mark.fetch_and(!PASSED, Ordering::SeqCst);

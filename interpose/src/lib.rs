@@ -17,7 +17,8 @@
 //! | `fork` | the whole sequence on one screen; `page` keeps what it writes together |
 //! | `atfork`, `object` | the registry of fork handlers, and which of them are the allocator's |
 //! | `child` | the only code that runs in the child before `fork` returns |
-//! | `loader` | Linux: the loader's own locks, which are taken instead of gated |
+//! | `loader` | glibc: the loader's own locks, which are taken instead of gated |
+//! | `musl` | what musl's fork leaves locked in the child, and where it is repaired |
 //! | `spawn`, `preload` | the environment that new programs get |
 //! | `hooks` | bodies of hooks that do more than pass the gate |
 //! | `warmup` | macOS: what is initialised at load, so that no child need do it |
@@ -33,7 +34,7 @@ mod gate;
 mod gate_model;
 mod sync;
 
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(target_env = "gnu", not(loom)))]
 mod annex;
 #[cfg(not(loom))]
 mod atfork;
@@ -55,12 +56,14 @@ mod forker;
 mod hooks;
 #[cfg(not(loom))]
 mod load;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(target_env = "gnu", not(loom)))]
 mod loader;
 #[cfg(not(loom))]
 mod lock;
 #[cfg(not(loom))]
 mod logger;
+#[cfg(all(target_env = "musl", not(loom)))]
+mod musl;
 #[cfg(not(loom))]
 mod next;
 #[cfg(not(loom))]

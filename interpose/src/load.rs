@@ -47,8 +47,13 @@ extern "C" fn load() {
 #[cfg(target_os = "linux")]
 fn find_what_the_system_has() {
     threads::find_flag();
-    crate::hooks::plain::find_tables();
-    crate::loader::find();
+    #[cfg(target_env = "gnu")]
+    {
+        crate::hooks::plain::find_tables();
+        crate::loader::find();
+    }
+    #[cfg(target_env = "musl")]
+    crate::musl::find();
 }
 
 #[cfg(target_os = "macos")]

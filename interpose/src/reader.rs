@@ -9,7 +9,7 @@
 use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering;
 
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 use crate::errno;
 use crate::family::Family;
 use crate::gate::{CLOSED, GATE, ORPHANS, UNRESOLVED};
@@ -176,7 +176,7 @@ fn sleep_at_gate(slot: &Slot, stuck: &mut u32) {
 
 /// Waits while the gate is closed, for a call that takes care of itself once it has begun. Not if the
 /// thread is inside.
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 #[cfg_attr(test, expect(dead_code, reason = "no hooks in tests"))]
 pub(crate) extern "C" fn wait_outside() {
     let before = errno::get();

@@ -12,7 +12,7 @@ use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::AtomicPtr;
 
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 use crate::annex::Annex;
 use crate::bounds::ForkBounds;
 use crate::sync::{AtomicU32, Ordering, fence};
@@ -42,7 +42,7 @@ pub(crate) struct Slot {
     /// Where the thread's forks in progress stand in the registry of handlers.
     pub(crate) forks: ForkBounds,
     /// Buffers that only some threads need; kept when the record passes to another thread.
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     annex: AtomicPtr<Annex>,
 }
 
@@ -74,14 +74,14 @@ impl Slot {
             tid: AtomicU32::new(0),
             index: AtomicU32::new(0),
             forks: ForkBounds::new(),
-            #[cfg(target_os = "linux")]
+            #[cfg(target_env = "gnu")]
             annex: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
     /// The thread's buffers, made on first use; `None` if there is no memory. Only for the thread
     /// that owns the record.
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     pub(crate) fn annex(&self) -> Option<&Annex> {
         let mut annex = self.annex.load(Ordering::Acquire);
         if annex.is_null() {

@@ -1,14 +1,11 @@
-/* Variadic functions of glibc in terms of their fixed-argument forms.
- *
- * Rust 1.95 cannot define C-variadic functions. Each of these is reached by a jump from the exported
- * symbol of the real name, so the arguments are the caller's. They call the hooks through the dynamic
- * symbol table, as any code of the program would. */
+/* Variadic functions of glibc. */
+#include "variadic.h"
+
 /* No inline variants of what is called here. */
 #undef __OPTIMIZE__
 #include <argp.h>
 #include <err.h>
 #include <obstack.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,27 +15,6 @@
 #include <wchar.h>
 
 #pragma GCC visibility push(hidden)
-
-/* `forkfix_NAME`: the arguments after `last` go to `call`, which takes `args`. */
-#define VARIADIC(name, parameters, last, call) \
-    int forkfix_##name parameters              \
-    {                                          \
-        va_list args;                          \
-        va_start(args, last);                  \
-        int result = call;                     \
-        va_end(args);                          \
-        return result;                         \
-    }
-
-/* The same for functions without a result. */
-#define VARIADIC_VOID(name, parameters, last, call) \
-    void forkfix_##name parameters                  \
-    {                                               \
-        va_list args;                               \
-        va_start(args, last);                       \
-        call;                                       \
-        va_end(args);                               \
-    }
 
 /* Functions that headers declare only for some settings of the compiler, or that this libc lacks. */
 #pragma GCC visibility push(default)

@@ -107,6 +107,7 @@ pub(crate) enum Error {
     Musl {
         path: PathBuf,
         interpreter: PathBuf,
+        missing: PathBuf,
     },
     Loader {
         path: PathBuf,

@@ -6,6 +6,9 @@ use super::Error;
 use crate::bounded::DEADLINE;
 use crate::sys::{FORMAT, LIBRARY_FILE, NAME, PRELOAD};
 
+/// The C library that this command, and the library beside it, are built for.
+const LIBC: &str = if cfg!(target_env = "musl") { "musl" } else { "glibc" };
+
 impl std::error::Error for Error {}
 
 impl Display for Error {
@@ -184,21 +187,22 @@ impl Display for Error {
                      --allow-unprotected"
                 )
             }
-            Self::Musl { path, interpreter } => {
+            Self::Musl { path, interpreter, missing } => {
                 let (path, interpreter) = (path.display(), interpreter.display());
+                let missing = missing.display();
                 write!(
                     f,
-                    "'{path}' runs on musl (its loader is '{interpreter}'), but the library is built \
-                     for glibc and cannot be loaded into it; build the program for glibc, or go on \
-                     with --allow-unprotected"
+                    "'{path}' runs on musl (its loader is '{interpreter}'), and what is built for musl \
+                     belongs beside the library, where there is no '{missing}'; build it with 'make \
+                     musl' and put it there, or go on with --allow-unprotected"
                 )
             }
             Self::Loader { path, interpreter } => {
                 let (path, interpreter) = (path.display(), interpreter.display());
                 write!(
                     f,
-                    "'{path}' is loaded by '{interpreter}', which is not glibc's loader, and the \
-                     library is built for glibc; build the program for glibc, or go on with \
+                    "'{path}' is loaded by '{interpreter}', which is not {LIBC}'s loader, and the \
+                     library is built for {LIBC}; build the program for {LIBC}, or go on with \
                      --allow-unprotected"
                 )
             }

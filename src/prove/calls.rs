@@ -7,11 +7,19 @@
 //! Nothing leaves the machine: look-ups go to local files only ([`files_only`]), and what is logged
 //! is masked ([`mask_syslog`]).
 
-#[cfg(target_os = "linux")]
+#![cfg_attr(
+    target_env = "musl",
+    allow(dead_code, reason = "musl leaves few calls' locks to the child")
+)]
+
+#[cfg(target_env = "gnu")]
 #[path = "calls/linux.rs"]
 mod system;
 #[cfg(target_os = "macos")]
 #[path = "calls/macos.rs"]
+mod system;
+#[cfg(target_env = "musl")]
+#[path = "calls/musl.rs"]
 mod system;
 
 use std::ffi::{CStr, c_char, c_void};
@@ -19,16 +27,16 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 #[path = "calls/linux_first.rs"]
 mod first;
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 #[path = "calls/linux_more.rs"]
 mod more;
 
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(super) use first::*;
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(super) use more::*;
 pub(super) use system::*;
 
@@ -40,6 +48,10 @@ unsafe extern "C" {
 }
 
 /// 2001-09-09 01:46:40 UTC.
+#[cfg_attr(
+    target_env = "musl",
+    allow(deprecated, reason = "time_t of the crate is not that of musl 1.1")
+)]
 const SECONDS: libc::time_t = 1_000_000_000;
 const VARIABLE: &CStr = c"FORKFIX_PROVE";
 
@@ -115,6 +127,7 @@ pub(super) fn setlocale() -> bool {
 }
 
 /// A locale that is not plain "C", as that one is a constant object and takes no lock.
+#[cfg(not(target_env = "musl"))]
 pub(super) fn newlocale() -> bool {
     // SAFETY: the name ends with a NUL and there is no base locale.
     let locale =

@@ -12,30 +12,36 @@ use super::calls;
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Family {
     /// localtime, mktime, tzset, strftime …
+    #[cfg(not(target_env = "musl"))]
     TimeZone,
     /// setenv, unsetenv, putenv
+    #[cfg(not(target_env = "musl"))]
     Environment,
     /// setlocale, newlocale, gettext, strerror
+    #[cfg(not(target_env = "musl"))]
     Locale,
     /// random, rand
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     Random,
     /// syslog, openlog, closelog
+    #[cfg(not(target_env = "musl"))]
     Syslog,
     /// Users, groups, services, protocols, netgroups
+    #[cfg(not(target_env = "musl"))]
     Nss,
     /// Host names
+    #[cfg(not(target_env = "musl"))]
     Resolver,
     /// Character sets
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     Conversion,
     /// Streams
     Stdio,
     /// popen, exit handlers, timers, stacks of threads
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     Processes,
     /// Loading libraries
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     Loader,
     /// Expressions and directories that threads share, and the rest
     #[cfg(target_os = "linux")]
@@ -131,14 +137,26 @@ impl Hazard {
 
 fn nothing() {}
 
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 #[path = "hazards/linux.rs"]
+mod system;
+#[cfg(target_env = "musl")]
+#[path = "hazards/musl.rs"]
 mod system;
 #[cfg(target_os = "macos")]
 #[path = "hazards/macos.rs"]
 mod system;
 
-/// The rows that all systems have.
+/// The race that all systems have.
+static SPAWN: Hazard = Hazard {
+    action: Action::Spawn,
+    ..Hazard::same(Family::Spawn, "posix_spawn", calls::change_environment)
+        .hammered_by("setenv/unsetenv")
+        .after(calls::fill_environment)
+};
+
+/// The rows for locks that glibc and libSystem both have. musl's fork takes them itself.
+#[cfg(not(target_env = "musl"))]
 static COMMON: &[Hazard] = {
     use Family::*;
     &[
@@ -163,18 +181,15 @@ static COMMON: &[Hazard] = {
         Hazard::same(Nss, "getpwent", calls::getpwent).after(calls::files_only),
         Hazard::same(Resolver, "gethostbyname", calls::gethostbyname).after(calls::files_only),
         Hazard::same(Resolver, "getaddrinfo", calls::getaddrinfo).after(calls::files_only),
-        Hazard {
-            action: Action::Spawn,
-            ..Hazard::same(Spawn, "posix_spawn", calls::change_environment)
-                .hammered_by("setenv/unsetenv")
-                .after(calls::fill_environment)
-        },
     ]
 };
 
 /// All rows, in the order of the report: by family.
 pub(super) fn all() -> Vec<&'static Hazard> {
-    let mut rows: Vec<_> = COMMON.iter().chain(system::ROWS).collect();
+    let mut rows = vec![&SPAWN];
+    #[cfg(not(target_env = "musl"))]
+    rows.extend(COMMON);
+    rows.extend(system::ROWS);
     rows.sort_by_key(|row| row.family);
     rows
 }

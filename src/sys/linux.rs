@@ -1,5 +1,6 @@
 //! What only Linux has.
 
+#[cfg(target_env = "gnu")]
 use std::ffi::CStr;
 use std::fs;
 use std::io;
@@ -17,7 +18,12 @@ pub(crate) const PRELOAD: &str = "LD_PRELOAD";
 /// What separates their names there (ld.so(8)).
 pub(crate) const PRELOAD_SEPARATORS: &[u8] = b" :";
 /// The file name of our library.
-pub(crate) const LIBRARY_FILE: &str = "libforkfix.so";
+pub(crate) const LIBRARY_FILE: &str =
+    if cfg!(target_env = "musl") { MUSL_LIBRARY_FILE } else { "libforkfix.so" };
+/// The file name of our library for programs of musl.
+pub(crate) const MUSL_LIBRARY_FILE: &str = "libforkfix-musl.so";
+/// The file name of this command as a program of musl.
+pub(crate) const MUSL_COMMAND_FILE: &str = "forkfix-musl";
 /// The format of programs and libraries, with its article.
 pub(crate) const FORMAT: &str = "an ELF";
 
@@ -48,7 +54,14 @@ pub(crate) fn capability_attribute(path: &Path) -> Option<Vec<u8>> {
     Some(value[..usize::try_from(length).ok()?].to_vec())
 }
 
+/// The C library that this command runs with, such as `glibc 2.36`. musl does not tell its version.
+#[cfg(target_env = "musl")]
+pub(crate) fn libc() -> String {
+    "musl".to_owned()
+}
+
 /// The C library that this command runs with, such as `glibc 2.36`.
+#[cfg(target_env = "gnu")]
 pub(crate) fn libc() -> String {
     // SAFETY: takes nothing.
     let version = unsafe { libc::gnu_get_libc_version() };

@@ -1,4 +1,4 @@
-//! Programs on Linux: ELF images, loaded by glibc's loader, which is asked what it would map.
+//! Programs on Linux: ELF images, loaded by glibc's or musl's loader, which is asked what it would map.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -86,17 +86,34 @@ impl Target {
         if let Some(privilege) = privilege::gained(&self.program) {
             return Err(Error::Privileged { path: path(), privilege });
         }
-        if is_musl(interpreter) {
-            return Err(Error::Musl { path: path(), interpreter: interpreter.to_owned() });
-        }
         let name = file_name(interpreter);
-        // glibc's loaders are called ld-linux-x86-64.so.2, ld-linux-aarch64.so.1, ld64.so.2, ld.so.1.
-        if !["ld-linux", "ld64.so", "ld.so"].iter().any(|start| name.starts_with(start)) {
+        if !OUR_LOADERS.iter().any(|start| name.starts_with(start)) {
             return Err(Error::Loader { path: path(), interpreter: interpreter.to_owned() });
         }
         Ok(interpreter)
     }
+
+    /// The library that the program needs in place of `library`, which is for glibc, because it runs on
+    /// musl; `None` if it does not.
+    pub(crate) fn other_library(&self, library: &Library) -> Result<Option<Library>, Error> {
+        let loader = self.direct_loader().ok().filter(|loader| is_musl(loader));
+        let Some(loader) = loader.filter(|_| cfg!(target_env = "gnu")) else {
+            return Ok(None);
+        };
+        library.for_musl().map(Some).map_err(|missing| {
+            let (path, interpreter) = (self.program.clone(), loader.to_owned());
+            self.told_of_script(Error::Musl { path, interpreter, missing })
+        })
+    }
 }
+
+/// How the names of loaders begin that can load a library of ours. glibc's are called
+/// ld-linux-x86-64.so.2, ld-linux-aarch64.so.1, ld64.so.2, ld.so.1.
+const OUR_LOADERS: &[&str] = if cfg!(target_env = "musl") {
+    &["ld-musl-"]
+} else {
+    &["ld-linux", "ld64.so", "ld.so", "ld-musl-"]
+};
 
 fn is_musl(loader: &Path) -> bool {
     file_name(loader).starts_with("ld-musl-")

@@ -47,6 +47,11 @@ pub(crate) fn loader_reason(line: &str) -> &str {
 }
 
 impl Target {
+    /// None: there is one system library.
+    pub(crate) fn other_library(&self, _library: &Library) -> Result<Option<Library>, Error> {
+        Ok(None)
+    }
+
     /// What the program is, if the library can be inserted into it; else why not.
     pub(crate) fn describe(&self) -> Result<String, Error> {
         let (machine, _) = self.judge()?;

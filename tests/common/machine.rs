@@ -15,6 +15,9 @@ use super::libcs::Libc;
 /// True in `tests/arm64.rs`.
 pub(crate) const EMULATED: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"arm64");
 
+/// True in `tests/musl.rs`, whose programs run on musl.
+const MUSL: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"musl");
+
 /// A variable for the emulator: the allocator of glib that qemu 7.2 keeps its tables in has a lock that a
 /// fork can orphan, and 12 of 7,000 children hung on it; with this it uses `malloc` instead (0 of 9,000).
 pub(crate) const EMULATOR: (&str, &str) = ("G_SLICE", "always-malloc");
@@ -94,11 +97,18 @@ pub(crate) fn library() -> &'static Path {
         if let Some(libc) = libc() {
             return libc.directory().join("libforkfix.so");
         }
-        if EMULATED { arm64().join("libforkfix.so") } else { own() }
+        if EMULATED {
+            arm64().join("libforkfix.so")
+        } else if MUSL {
+            musl().join("libforkfix-musl.so")
+        } else {
+            own()
+        }
     })
 }
 
-fn own() -> PathBuf {
+/// The library for this machine's own C library.
+pub(crate) fn own() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--release", "--package", "forkfix-interpose"]);
     cargo.arg("--target-dir").arg(target_dir());
@@ -111,6 +121,12 @@ pub(crate) fn arm64() -> PathBuf {
     emulator();
     run(Command::new("interpose/arm64/build").env("CARGO_TARGET_DIR", target_dir()));
     target_dir().join("arm64")
+}
+
+/// The directory of the library and the command for musl.
+pub(crate) fn musl() -> PathBuf {
+    run(Command::new("interpose/musl/build").env("CARGO_TARGET_DIR", target_dir()));
+    target_dir().join("musl")
 }
 
 /// Runs a command of ours in the repository; it must succeed.

@@ -29,7 +29,9 @@ pub(crate) use build::{Build, need, out_dir, programs, target_dir};
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
 pub(crate) use libcs::{LIBCS, Libc};
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
-pub(crate) use machine::{EMULATED, EMULATOR, arm64, forks, is_short, library, run, starts, suite};
+pub(crate) use machine::{
+    EMULATED, EMULATOR, arm64, forks, is_short, library, musl, own, run, starts, suite,
+};
 
 /// How long a program may run unless a test says otherwise.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(180);

@@ -19,12 +19,12 @@ use crate::lock::Lock;
 use crate::table::helpers as next;
 use crate::{child, errno, options, reader, sys};
 
-/// Families whose threads may have been lost in a fork, as a set of [`Family::bit`]s.
+/// Families that this process has used and whose threads it does not lack, as a set of [`Family::bit`]s.
 #[unsafe(link_section = ".data.forkfix")]
-static DOUBTFUL: AtomicU32 = AtomicU32::new(0);
-/// 1 once the process made a call that may start such threads.
+static SURE: AtomicU32 = AtomicU32::new(0);
+/// 1 in a forked child: nobody knows whether libc counts threads that are gone.
 #[unsafe(link_section = ".data.forkfix")]
-static USED: AtomicU32 = AtomicU32::new(0);
+static FORKED: AtomicU32 = AtomicU32::new(0);
 #[unsafe(link_section = ".data.forkfix")]
 static LOCK: Lock = Lock::new();
 
@@ -36,17 +36,17 @@ const EAI_INPROGRESS: c_int = -100;
 const EAI_CANCELED: c_int = -101;
 const GAI_NOWAIT: c_int = 1;
 
-/// In a forked child: nobody knows whether libc counts threads that are gone.
+/// In a forked child.
 pub(crate) fn doubt() {
     LOCK.free_in_child();
-    USED.store(0, Ordering::Relaxed);
-    DOUBTFUL.store(Family::Aio.bit() | Family::AsyncHosts.bit(), Ordering::Relaxed);
+    SURE.store(0, Ordering::Relaxed);
+    FORKED.store(1, Ordering::Relaxed);
 }
 
 /// Waits until libc's threads sleep, at the most as long as for calls that wait for nothing else. For the forker,
 /// when nobody is inside. False if the process never had such threads.
 pub(crate) fn settle() -> bool {
-    if USED.load(Ordering::Relaxed) == 0 {
+    if SURE.load(Ordering::Relaxed) == 0 {
         return false;
     }
     let end = sys::monotonic_ns() + options::bounded_ns();
@@ -70,30 +70,39 @@ fn is_busy(tid: u32) -> bool {
     tid != sys::gettid() && sys::runs_without_signals(tid)
 }
 
-/// Before a call of `family`: notes it, and, if it is the first in a forked child, finds out whether the
-/// threads that serve it are lost.
+/// Whether a call of `family` may be made without further ado. Two instructions.
 #[inline(always)]
-pub(crate) fn make_sure(family: Family) {
-    USED.store(1, Ordering::Relaxed);
-    if DOUBTFUL.load(Ordering::Relaxed) & family.bit() != 0 {
-        try_out(family);
-    }
+pub(crate) fn is_sure(family: Family) -> bool {
+    SURE.load(Ordering::Relaxed) & family.bit() != 0
 }
 
+/// Before the first call of `family` in a process: notes it, and finds out in a forked child whether the
+/// threads that serve it are lost.
 #[cold]
-fn try_out(family: Family) {
+pub(crate) fn make_sure(family: Family) {
+    if is_sure(family) {
+        return;
+    }
     let before = errno::get();
     if let Ok(_inside) = reader::enter(family) {
         let _held = LOCK.hold_masked();
-        if DOUBTFUL.load(Ordering::Relaxed) & family.bit() != 0 {
-            let served = if family == Family::Aio { serves_transfers() } else { serves_lookups() };
-            if !served {
+        if !is_sure(family) {
+            if FORKED.load(Ordering::Relaxed) != 0 && !serves(family) {
                 child::orphan(family);
             }
-            DOUBTFUL.fetch_and(!family.bit(), Ordering::Relaxed);
+            SURE.fetch_or(family.bit(), Ordering::Relaxed);
         }
     }
     errno::set(before);
+}
+
+fn serves(family: Family) -> bool {
+    match family {
+        Family::Aio => serves_transfers(),
+        Family::AsyncHosts => serves_lookups(),
+        // libc starts the thread for timers anew in a child (`rt/timer_routines.c`).
+        _ => true,
+    }
 }
 
 /// Whether a request for input is served. It reads nothing from `/dev/null`.

@@ -6,12 +6,16 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use libc::{SIGABRT, SIGINT, SIGQUIT, sigaction};
+#[cfg(target_env = "gnu")]
+use libc::SIGABRT;
+use libc::{SIGINT, SIGQUIT, sigaction};
 
 use crate::family::Family;
 use crate::lock::Lock;
+#[cfg(target_env = "gnu")]
+use crate::sys;
 use crate::table::next;
-use crate::{errno, options, reader, sys};
+use crate::{errno, options, reader};
 
 /// What SIGINT and SIGQUIT did before `system` had them ignored: it is libc that changes them, for the
 /// whole process and for as long as any command runs (sysdeps/posix/system.c). A child that is forked
@@ -106,8 +110,9 @@ pub(crate) fn repair() {
     }
 }
 
-/// The hook for `abort`. libc's holds a lock until the process is dead (stdlib/abort.c, BZ 26275), so in a
+/// The hook for `abort` of glibc. libc's holds a lock until the process is dead (stdlib/abort.c, BZ 26275), so in a
 /// child that was forked meanwhile the process is ended without it.
+#[cfg(target_env = "gnu")]
 pub(crate) unsafe fn abort() -> ! {
     if let Ok(_inside) = reader::enter(Family::Abort) {
         // SAFETY: no preconditions.

@@ -19,6 +19,7 @@ pub(crate) struct Definition {
     address: AtomicPtr<()>,
     name: &'static CStr,
     /// The version to ask for; without one the default version is what `dlsym` finds.
+    #[cfg_attr(target_env = "musl", expect(dead_code, reason = "it has no versions"))]
     version: Option<&'static CStr>,
 }
 
@@ -66,6 +67,7 @@ impl<F: Copy> Next<F> {
     }
 }
 
+#[cfg(target_env = "gnu")]
 impl<F> Next<F> {
     /// Whether this libc has the function; for code that entered the gate.
     pub(crate) fn exists(&self) -> bool {
@@ -86,8 +88,16 @@ impl Definition {
         address
     }
 
+    /// musl has no versions.
+    #[cfg(target_env = "musl")]
+    fn find(&self, place: *mut c_void) -> *mut () {
+        // SAFETY: a literal string, and a place that `dlsym` knows.
+        unsafe { libc::dlsym(place, self.name.as_ptr()) }.cast()
+    }
+
     /// The wanted version, else the default one, else the first one: that is all there is of a function
     /// which libc keeps for old programs only.
+    #[cfg(target_env = "gnu")]
     fn find(&self, place: *mut c_void) -> *mut () {
         let versioned = |version: &CStr| {
             // SAFETY: literal strings, and a place that `dlsym` knows.
@@ -104,22 +114,27 @@ impl Definition {
         found.cast()
     }
 
+    #[cfg(target_env = "gnu")]
     fn is_absent(&self) -> bool {
         ptr::eq(self.address.load(Ordering::Relaxed), absent as *const ())
     }
 }
 
 /// The version of glibc's symbols that were there from the start (`shlib-versions`).
+#[cfg(target_env = "gnu")]
 const FIRST_VERSION: &CStr =
     if cfg!(target_arch = "x86_64") { c"GLIBC_2.2.5" } else { c"GLIBC_2.17" };
 
 /// The glibc 2.N that has all its parts in one library.
+#[cfg(target_env = "gnu")]
 const FIRST_WHOLE: u32 = 34;
 /// What was apart before, but for libpthread and libdl, which this library needs itself.
+#[cfg(target_env = "gnu")]
 const PARTS: [&CStr; 4] = [c"librt.so.1", c"libresolv.so.2", c"libanl.so.1", c"libutil.so.1"];
 
 /// Loads the parts of an old glibc that the process has not loaded. The program may do so later, by loading
 /// a library that needs them; its calls then come to our hooks, and nothing is looked up any more.
+#[cfg(target_env = "gnu")]
 fn find_in_parts() {
     let open = table::dlopen.ensure();
     for part in PARTS {
@@ -158,12 +173,13 @@ pub(crate) fn resolve_all() {
     for definition in table::definitions() {
         missing |= ptr::eq(definition.resolve(), absent as *mut ());
     }
+    #[cfg(target_env = "gnu")]
     if missing && sys::glibc_minor() < FIRST_WHOLE {
         find_in_parts();
     }
     GATE.set(UNRESOLVED, false);
     if missing {
-        // Our own hook, which works from here on.
+        // glibc: our own hook, which works from here on.
         // SAFETY: no preconditions; forgets the message about the missing symbol.
         unsafe { libc::dlerror() };
     }

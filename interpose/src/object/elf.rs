@@ -125,8 +125,14 @@ fn is_defined_at(address: usize) -> bool {
         .is_some_and(|info| info.dli_saddr.addr() == address)
 }
 
+#[cfg(target_env = "gnu")]
 fn address_in_libc() -> usize {
     (libc::gnu_get_libc_version as *const ()).addr()
+}
+
+#[cfg(target_env = "musl")]
+fn address_in_libc() -> usize {
+    (libc::getauxval as *const ()).addr()
 }
 
 unsafe extern "C" fn visit(

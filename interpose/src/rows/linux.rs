@@ -39,6 +39,7 @@ macro_rules! export {
     };
 }
 
+#[cfg(target_env = "gnu")]
 macro_rules! redirected {
     ($($family:ident, $fill:ident {
         $($check:ident $name:ident($($arg:ident: $ty:ty),*) -> $entry:ident via $twin:ident;)*
@@ -113,6 +114,7 @@ macro_rules! variadic {
 
 /// Functions that must see who called them: a hook that waits while the gate is closed and then jumps, so
 /// that the real function finds its caller's return address and stack. It does not enter: see `loader`.
+#[cfg(target_env = "gnu")]
 macro_rules! delayed {
     ($($name:ident($($ty:ty),*) -> $ret:ty;)*) => {
         $crate::rows::next_definitions! {
@@ -172,4 +174,6 @@ macro_rules! delayed {
     };
 }
 
-pub(crate) use {delayed, export, next_definitions, option, redirected, variadic};
+#[cfg(target_env = "gnu")]
+pub(crate) use {delayed, redirected};
+pub(crate) use {export, next_definitions, option, variadic};

@@ -75,6 +75,7 @@ pub(crate) unsafe fn fexecve(fd: c_int, argv: Strs, env: Strs) -> c_int {
 }
 
 /// The hook for `execveat`.
+#[cfg(target_env = "gnu")]
 pub(crate) unsafe fn execveat(fd: c_int, path: Str, argv: Strs, env: Strs, flags: c_int) -> c_int {
     start!(execveat, env, |env| (fd, path, argv, env, flags))
 }

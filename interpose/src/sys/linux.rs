@@ -10,9 +10,11 @@ use super::Wait;
 /// A signal set as the kernel sees it: bit `n - 1` stands for signal `n`.
 pub(crate) type SignalSet = u64;
 
-/// All signals but 32 and 33, which libc keeps for cancellation and for `setuid` in every thread:
-/// a thread that blocked them would hang the thread that waits for it (nptl(7)).
-const ALL_BUT_LIBC: SignalSet = !((1 << 31) | (1 << 32));
+/// All signals but those that libc keeps for cancellation and for `setuid` in every thread: a thread that
+/// blocked them would hang the thread that waits for it. They are 32 and 33 (nptl(7)), in musl also 34
+/// (`src/internal/pthread_impl.h`).
+const ALL_BUT_LIBC: SignalSet =
+    !((1 << 31) | (1 << 32) | if cfg!(target_env = "musl") { 1 << 33 } else { 0 });
 
 /// Makes a system call and returns what the kernel returned: `-errno` on failure.
 ///
@@ -110,22 +112,18 @@ pub(crate) fn nap(ns: u64) {
     futex_wait(&AtomicU32::new(0), 0, ns);
 }
 
-/// The `N` of glibc `2.N`; the greatest number if this is another libc, or its version looks different.
+/// The `N` of glibc `2.N`; the greatest number if its version looks different.
+#[cfg(target_env = "gnu")]
 pub(crate) fn glibc_minor() -> u32 {
-    #[cfg(target_env = "gnu")]
-    {
-        // SAFETY: takes nothing.
-        let version = unsafe { libc::gnu_get_libc_version() };
-        // SAFETY: a C string of libc's own, which stays as it is.
-        let version = unsafe { core::ffi::CStr::from_ptr(version) };
-        let minor = version.to_bytes().strip_prefix(b"2.").and_then(|rest| {
-            let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-            core::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
-        });
-        minor.unwrap_or(u32::MAX)
-    }
-    #[cfg(not(target_env = "gnu"))]
-    u32::MAX
+    // SAFETY: takes nothing.
+    let version = unsafe { libc::gnu_get_libc_version() };
+    // SAFETY: a C string of libc's own, which stays as it is.
+    let version = unsafe { core::ffi::CStr::from_ptr(version) };
+    let minor = version.to_bytes().strip_prefix(b"2.").and_then(|rest| {
+        let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        core::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
+    });
+    minor.unwrap_or(u32::MAX)
 }
 
 /// The kernel's id of the calling thread.
@@ -239,6 +237,7 @@ pub(crate) unsafe fn unmap(memory: ptr::NonNull<u8>, size: usize) {
 }
 
 /// Fills `bytes` with random bytes as far as the kernel has them ready.
+#[cfg(target_env = "gnu")]
 pub(crate) fn random_bytes(bytes: &mut [u8]) {
     sys!(SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), libc::GRND_NONBLOCK);
 }

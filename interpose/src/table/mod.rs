@@ -4,9 +4,9 @@
 //!   forked child gets if a thread of the family was lost inside; rows of a family whose calls are
 //!   made all the same have none.
 //! - `redirected!` rows go through the `_r` twin that they name (see
-//!   [`lookup`](crate::hooks::lookup)). Linux only.
+//!   `hooks::lookup`). glibc only.
 //! - `routed!` rows have a body of their own.
-//! - `delayed!` rows wait while the gate is closed and then jump to the next definition. Linux only.
+//! - `delayed!` rows wait while the gate is closed and then jump to the next definition. glibc only.
 //! - `variadic!` rows jump to the C shim that they name (`variadic_*.c`).
 //!
 //! A row marked `libc` is checked at compile time against the signature in the `libc` crate; one
@@ -14,12 +14,16 @@
 //! call, where libc has more than one; a symbol behind `as` is the one to interpose, where its name is no
 //! identifier.
 
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
+#[cfg(target_env = "musl")]
+mod musl;
 
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) use linux::{definitions, dlopen, exits, helpers, next, streams};
 #[cfg(target_os = "macos")]
 pub(crate) use macos::next;
+#[cfg(target_env = "musl")]
+pub(crate) use musl::{definitions, next};
