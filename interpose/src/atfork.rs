@@ -26,7 +26,7 @@ use crate::reader;
 #[cfg(target_env = "gnu")]
 use crate::table;
 use crate::text::Text;
-use crate::{fork, object, preload, sys};
+use crate::{object, preload, sys, triple};
 
 /// A fork handler. May unwind: C++ code is free to throw from it, into its own doom or not.
 pub(crate) type Handler = unsafe extern "C-unwind" fn();
@@ -162,7 +162,7 @@ fn is_skipped(handler: Handler) -> bool {
 
 /// Adds handlers. Returns 0, or `ENOMEM` as `pthread_atfork` does.
 pub(crate) fn register(mut handlers: [Option<Handler>; 3], dso: *const c_void) -> c_int {
-    fork::install();
+    triple::install();
     let [_, _, child] = &mut handlers;
     *child = child.filter(|child| !is_skipped(*child));
     let _held = LOCK.hold_masked();

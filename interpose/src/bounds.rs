@@ -40,7 +40,7 @@ impl ForkBounds {
     }
 
     /// Whether libc is to leave the handlers of the thread's forks alone: its caller runs them.
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     pub(crate) fn are_outside(&self) -> bool {
         self.outside.load(Ordering::Relaxed) != 0
     }

@@ -58,9 +58,8 @@ fn repair_without(gone: impl Fn(&Slot) -> bool) {
         GATE.set(LINGERING, false);
     }
     #[cfg(target_env = "gnu")]
-    crate::loader::repair(tid);
-    #[cfg(target_os = "linux")]
     {
+        crate::loader::repair(tid);
         crate::hooks::exit::repair();
         crate::hooks::helpers::doubt();
     }
@@ -83,7 +82,7 @@ pub(crate) fn adopt_if_foreign() {
 }
 
 /// Has calls of `family` answered from now on: nobody serves them.
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) fn orphan(family: Family) {
     ORPHANED.fetch_or(family.bit(), Ordering::Relaxed);
     GATE.set(ORPHANS, true);

@@ -227,6 +227,7 @@ impl Family {
     }
 
     /// Whether threads of libc's own do the work.
+    #[cfg(target_env = "gnu")]
     pub(crate) const fn has_helpers(self) -> bool {
         matches!(self, Self::Aio | Self::AsyncHosts | Self::Timers)
     }

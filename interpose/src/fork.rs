@@ -3,7 +3,7 @@
 //! ```text
 //! fork()                      hook: only counts
 //!   libc's fork
-//!     prepare()               our one registered triple
+//!     prepare()               our one registered triple, see `triple`
 //!       application prepare handlers, newest first, gate open
 //!       close the gate, wait for readers          (signals blocked from here)
 //!       allocator prepare handlers
@@ -19,101 +19,17 @@
 //! triple is registered with libc. `vfork`, `_Fork` and a raw `clone` do not; but on macOS `vfork` does.
 //! There libSystem's own handlers run outside of ours: its prepare handlers after, its child handlers
 //! before (Libsystem `init.c`), which is why some of its state is warmed up instead (`warmup`).
-//!
-//! glibc before 2.36 (BZ 24595) and musl (`src/thread/pthread_atfork.c`) keep the lock of their handlers while
-//! these run. A thread in `__cxa_finalize` wants it and cannot come out of the gate; a handler that forks
-//! waits for itself. There the hooks do what the triple does elsewhere, around libc's fork.
 
-use core::sync::atomic::{AtomicBool, Ordering};
-
-use libc::{c_int, pid_t};
+#[cfg(target_os = "linux")]
+use libc::c_int;
+use libc::pid_t;
 
 use crate::atfork::{self, Phase, Tier};
-use crate::forker::{self, Scope};
-use crate::{child, object, options, slot, stats, table, threads};
-#[cfg(target_os = "linux")]
-use crate::{errno, sys};
+use crate::drain::Scope;
+use crate::{child, forker, object, options, slot, stats, table, threads, triple};
 
-static INSTALLED: AtomicBool = AtomicBool::new(false);
-
-/// The glibc 2.N that calls fork handlers without a lock (nptl/register-atfork.c).
-#[cfg(target_env = "gnu")]
-const FIRST_WITHOUT_LOCK: u32 = 36;
-/// Handlers run around libc's fork, not inside.
-#[cfg(target_os = "linux")]
-static AROUND: AtomicBool = AtomicBool::new(false);
-
-/// Registers our handlers with libc: at load, or before the program's first own registration.
-pub(crate) fn install() {
-    // Looked at first: a write would cost every fork a page of its own.
-    if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::Relaxed) {
-        return;
-    }
-    if register_with_libc() != 0 {
-        log::error!("libc has no memory for a fork handler; forks are not protected");
-        return;
-    }
-    #[cfg(target_os = "linux")]
-    AROUND.store(keeps_its_lock(), Ordering::Relaxed);
-}
-
-/// Whether libc keeps the lock of its handlers while they run.
-#[cfg(target_os = "linux")]
-fn keeps_its_lock() -> bool {
-    #[cfg(target_env = "gnu")]
-    return sys::glibc_minor() < FIRST_WITHOUT_LOCK;
-    #[cfg(target_env = "musl")]
-    true
-}
-
-#[cfg(target_env = "gnu")]
-fn register_with_libc() -> c_int {
-    let register = table::next::__register_atfork.ensure();
-    // Without an object handle no `dlclose` and no `exit` removes it (nptl/register-atfork.c).
-    // SAFETY: the handlers live as long as the process: a preloaded library is never unloaded.
-    unsafe { register(Some(prepare), Some(parent), Some(child), core::ptr::null_mut()) }
-}
-
-/// A handler of ours would have musl take its lock at each fork.
-#[cfg(target_env = "musl")]
-fn register_with_libc() -> c_int {
-    0
-}
-
-#[cfg(target_os = "macos")]
-fn register_with_libc() -> c_int {
-    let register = table::next::pthread_atfork.ensure();
-    // SAFETY: the handlers live as long as the process: an inserted library is never unloaded.
-    unsafe { register(Some(prepare), Some(parent), Some(child)) }
-}
-
-/// Whether the hook that called libc runs the handlers.
-fn is_around() -> bool {
-    #[cfg(target_os = "linux")]
-    return AROUND.load(Ordering::Relaxed) && slot::mine().forks.are_outside();
-    #[cfg(not(target_os = "linux"))]
-    false
-}
-
-unsafe extern "C-unwind" fn prepare() {
-    if !is_around() {
-        get_ready();
-    }
-}
-
-unsafe extern "C-unwind" fn parent() {
-    if !is_around() {
-        finish(Phase::Parent, || {});
-    }
-}
-
-unsafe extern "C-unwind" fn child() {
-    if !is_around() {
-        finish_in_child();
-    }
-}
-
-fn get_ready() {
+/// Before the fork.
+pub(crate) fn prepare() {
     child::adopt_if_foreign();
     let forks = &slot::mine().forks;
     let bound = if forks.are_silent() { 0 } else { atfork::newest() };
@@ -127,7 +43,13 @@ fn get_ready() {
     atfork::run(Phase::Prepare, Tier::Allocator, bound);
 }
 
-fn finish_in_child() {
+/// After it in the parent, or after it failed.
+pub(crate) fn parent() {
+    finish(Phase::Parent, || {});
+}
+
+/// After it in the child.
+pub(crate) fn child() {
     child::free_locks();
     finish(Phase::Child, child::repair);
 }
@@ -144,40 +66,11 @@ fn finish(phase: Phase, repair: fn()) {
     forks.pop();
 }
 
-/// Makes `call`, which forks.
-fn forking<R>(call: impl FnOnce() -> R) -> R {
-    install();
-    #[cfg(target_os = "linux")]
-    if AROUND.load(Ordering::Relaxed) {
-        return around(call);
-    }
-    call()
-}
-
-/// The parent of `daemon` ends in libc, without parent handlers.
-#[cfg(target_os = "linux")]
-fn around<R>(call: impl FnOnce() -> R) -> R {
-    get_ready();
-    let forks = &slot::mine().forks;
-    let parent = sys::getpid();
-    forks.outside(true);
-    let result = call();
-    forks.outside(false);
-    let before = errno::get();
-    if sys::getpid() == parent {
-        finish(Phase::Parent, || {});
-    } else {
-        finish_in_child();
-    }
-    errno::set(before);
-    result
-}
-
 /// The hook.
 pub(crate) unsafe fn fork() -> pid_t {
     let next = table::next::fork.ensure();
     // SAFETY: libc's fork has no preconditions that the caller of ours does not have.
-    let pid = forking(|| unsafe { next() });
+    let pid = triple::forking(|| unsafe { next() });
     if pid < 0 {
         stats::FAILED.add();
     }
@@ -189,7 +82,7 @@ pub(crate) unsafe fn fork() -> pid_t {
 pub(crate) unsafe fn daemon(stay: c_int, keep_streams: c_int) -> c_int {
     let next = table::next::daemon.ensure();
     // SAFETY: plain numbers, passed on.
-    forking(|| unsafe { next(stay, keep_streams) })
+    triple::forking(|| unsafe { next(stay, keep_streams) })
 }
 
 /// The hook for `forkpty` of musl, which forks by a symbol that is not exported. In the child libc only makes the
@@ -203,7 +96,7 @@ pub(crate) unsafe fn forkpty(
 ) -> pid_t {
     let next = table::next::forkpty.ensure();
     // SAFETY: the caller's arguments, passed on.
-    forking(|| unsafe { next(terminal, name, settings, size) })
+    triple::forking(|| unsafe { next(terminal, name, settings, size) })
 }
 
 /// The hook for `vfork` on macOS, where it is `fork` without the handlers of applications since macOS 12

@@ -13,8 +13,8 @@
 //! | `family` | what a family of calls needs: how long to wait for it |
 //! | `gate`, `barrier` | the protocol between threads inside libc and a forking thread |
 //! | `reader`, `slot`, `tls`, `annex`, `bounds` | a thread's side of it: entering, leaving, its record |
-//! | `forker` | the forking thread's side: closing, waiting, giving up, opening |
-//! | `fork` | the whole sequence on one screen; `page` keeps what it writes together |
+//! | `forker`, `drain` | the forking thread's side: closing, opening; waiting, giving up |
+//! | `fork`, `triple` | the whole sequence on one screen, and who calls it; `page` keeps what it writes together |
 //! | `atfork`, `object` | the registry of fork handlers, and which of them are the allocator's |
 //! | `child` | the only code that runs in the child before `fork` returns |
 //! | `loader` | glibc: the loader's own locks, which are taken instead of gated |
@@ -42,6 +42,8 @@ mod atfork;
 mod bounds;
 #[cfg(not(loom))]
 mod child;
+#[cfg(not(loom))]
+mod drain;
 #[cfg(not(loom))]
 mod environ;
 #[cfg(not(loom))]
@@ -94,5 +96,7 @@ mod text;
 mod threads;
 #[cfg(not(loom))]
 mod tls;
+#[cfg(not(loom))]
+mod triple;
 #[cfg(all(target_os = "macos", not(loom)))]
 mod warmup;

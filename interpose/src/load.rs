@@ -12,7 +12,7 @@ use crate::text::Text;
 use crate::threads;
 #[cfg(target_os = "macos")]
 use crate::warmup;
-use crate::{atfork, barrier, child, errno, fork, logger, next, object, preload, stats, sys};
+use crate::{atfork, barrier, child, errno, logger, next, object, preload, stats, sys, triple};
 
 #[cfg_attr(not(test), ctor::ctor(unsafe, naked))]
 #[cfg_attr(test, expect(dead_code, reason = "the test process stays as it is"))]
@@ -34,7 +34,7 @@ extern "C" fn load() {
     next::resolve_all();
     find_what_the_system_has();
     find_allocator();
-    fork::install();
+    triple::install();
     stats::print_at_exit();
     preload::remember(variable(preload::VARIABLE));
     #[cfg(target_os = "macos")]

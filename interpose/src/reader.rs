@@ -15,7 +15,7 @@ use crate::family::Family;
 use crate::gate::{CLOSED, GATE, ORPHANS, UNRESOLVED};
 use crate::slot::{self, GIVEN_UP, PASSED, Slot};
 use crate::sync::fence;
-use crate::{child, forker, next, stats, sys, tls};
+use crate::{child, drain, forker, next, stats, sys, tls};
 
 /// How long a parked reader sleeps before it looks whether the forker is stuck, in nanoseconds.
 const PATIENCE_NS: u64 = 10_000_000;
@@ -170,7 +170,7 @@ fn sleep_at_gate(slot: &Slot, stuck: &mut u32) {
     });
     *stuck = if timed_out && forker::is_stuck() { *stuck + 1 } else { 0 };
     if *stuck == 2 {
-        forker::let_pass(slot);
+        drain::let_pass(slot);
     }
 }
 

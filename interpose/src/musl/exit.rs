@@ -14,11 +14,10 @@
 use core::ffi::{c_char, c_int, c_void};
 use core::mem;
 use core::ptr;
-use core::slice;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
-use crate::sys;
 use crate::table::next;
+use crate::{object, sys};
 
 /// The program's `main`.
 pub(crate) type Main = unsafe extern "C-unwind" fn(c_int, Strs, Strs) -> c_int;
@@ -84,29 +83,10 @@ extern "C" fn last() {
 
 /// Finds libc's data; for the constructor.
 pub(super) fn find() {
-    // SAFETY: the callback has the right signature.
-    unsafe { libc::dl_iterate_phdr(Some(look), ptr::null_mut()) };
-}
-
-unsafe extern "C" fn look(info: *mut libc::dl_phdr_info, _size: usize, _: *mut c_void) -> c_int {
-    // SAFETY: the loader passes a valid description.
-    let info = unsafe { &*info };
-    // SAFETY: the loader vouches for the array and its length.
-    let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-    let start = |header: &libc::Elf64_Phdr| (info.dlpi_addr + header.p_vaddr) as usize;
-    let has = |header: &&libc::Elf64_Phdr, address: usize| {
-        (start(header)..start(header) + header.p_memsz as usize).contains(&address)
-    };
-    let mut loads = headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
-    let exit = (next::exit.ensure() as *const ()).addr();
-    if !loads.clone().any(|header| has(&header, exit)) {
-        return 0;
+    if let Some(data) = object::data_at((next::exit.ensure() as *const ()).addr()) {
+        DATA.store(data.start, Ordering::Relaxed);
+        DATA_SIZE.store(data.len(), Ordering::Relaxed);
     }
-    if let Some(header) = loads.find(|header| header.p_flags & libc::PF_W != 0) {
-        DATA.store(start(header), Ordering::Relaxed);
-        DATA_SIZE.store(header.p_memsz as usize, Ordering::Relaxed);
-    }
-    1
 }
 
 /// In a child: nobody is in `exit`. `loading` says that a constructor in progress will never end.

@@ -16,11 +16,11 @@ use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
+use crate::drain::Scope;
 use crate::environ::{self, Strs};
 use crate::family::Family;
-use crate::forker::{self, Scope};
 use crate::preload::{self, Change};
-use crate::{options, reader, sys, threads};
+use crate::{forker, options, reader, sys, threads};
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -193,6 +193,7 @@ pub(crate) fn open_read(path: &core::ffi::CStr) -> Option<c_int> {
 }
 
 /// Reads as many entries of directory `fd` as fit; `None` if there are none left.
+#[cfg(target_env = "gnu")]
 pub(crate) fn list(fd: c_int, buffer: &mut [u8]) -> Option<usize> {
     let len = sys!(SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len());
     usize::try_from(len).ok().filter(|len| *len > 0)
@@ -267,6 +268,7 @@ pub(crate) unsafe fn peek(from: usize, to: *mut c_void, len: usize) -> bool {
 
 /// How many threads this process has; 0 if `/proc` does not say. Each is a directory there, with a link
 /// back to the one above.
+#[cfg(target_env = "gnu")]
 pub(crate) fn thread_count() -> libc::nlink_t {
     let mut about = core::mem::MaybeUninit::<libc::stat64>::uninit();
     let path = c"/proc/self/task".as_ptr();
