@@ -10,13 +10,17 @@ const FORKS: u64 = 1000;
 
 /// Every call of `family` that `hangs.c` knows; there must be at least `at_least`.
 fn family(family: &str, at_least: usize) {
+    family_with(family, at_least, FORKS);
+}
+
+fn family_with(family: &str, at_least: usize, forks: u64) {
     let program = Program::compiled("hangs.c");
     let list = program.args(["list"]).run(Preload::Bare).succeeded();
     let calls = list.stdout.lines().filter_map(|line| line.split_once(' '));
     let calls: Vec<_> = calls.filter(|(of, _)| *of == family).map(|(_, call)| call).collect();
     assert!(calls.len() >= at_least, "only {calls:?}");
     for call in calls {
-        hangs_bare_passes_protected(&program.args([call]), FORKS);
+        hangs_bare_passes_protected(&program.args([call]), forks);
     }
 }
 
@@ -63,6 +67,35 @@ fn hosts() {
 #[test]
 fn services_protocols_networks_rpc_and_netgroups() {
     family("services", 8);
+}
+
+/// `getaliasent`, `setaliasent` and so on.
+#[test]
+fn enumerations() {
+    family("enumerations", 16);
+}
+
+/// `fgetpwent`, `sgetsgent`, `lckpwdf` and so on.
+#[test]
+fn entries() {
+    family("entries", 6);
+}
+
+#[test]
+fn rare_look_ups() {
+    family("lookups", 7);
+}
+
+#[test]
+fn ports_unique_symbols_and_printf_types() {
+    family("rest", 3);
+}
+
+/// Calls that take their lock only the first few times in a process. Each fork has one of its own, and bare
+/// more than one in twenty hangs.
+#[test]
+fn first_calls() {
+    family_with("cold", 2, 200);
 }
 
 /// Programs that are built with hardening call `__syslog_chk`.
