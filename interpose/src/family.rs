@@ -63,8 +63,6 @@ pub(crate) enum Family {
     Entries,
     /// Formatting and parsing in memory: locks only for `%m`, wide characters and messages.
     Format,
-    /// `abort`, whose lock is never given back.
-    Abort,
     /// Streams: a lock each, held over reads and writes that may block, and that of their list.
     Stdio,
 }
@@ -85,7 +83,7 @@ pub(crate) enum HarmlessWait {
 }
 
 impl Family {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 26] = [
         Self::TimeZone,
         Self::Environment,
         Self::Locale,
@@ -111,7 +109,6 @@ impl Family {
         Self::Messages,
         Self::Entries,
         Self::Format,
-        Self::Abort,
         Self::Stdio,
     ];
 
@@ -153,7 +150,6 @@ impl Family {
             Self::Messages => "messages",
             Self::Entries => "entries",
             Self::Format => "format",
-            Self::Abort => "abort",
             Self::Stdio => "stdio",
         }
     }
@@ -190,7 +186,7 @@ impl Family {
             | Self::Directory
             | Self::Messages
             | Self::Entries => options::blocking_ns(),
-            Self::Stdio | Self::Abort => options::stdio_ns(),
+            Self::Stdio => options::stdio_ns(),
         }
     }
 
