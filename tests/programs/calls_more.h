@@ -94,11 +94,11 @@ static void call_dlsym_unique(void) { dlsym(library, "_ZNSs4_Rep20_S_empty_rep_s
 
 // Conversions of printf. A process can have only 16 modifiers; long ones take a while to be copied.
 static void print_nothing(void *memory, va_list *arguments) {}
-static void call_register_printf_type(void) { register_printf_type(print_nothing); }
+static void call_register_printf_type(void) { (void)!register_printf_type(print_nothing); }
 static wchar_t modifier[1 << 16];
 static void set_up_register_printf_modifier(void) {
     wmemset(modifier, L'x', sizeof modifier / sizeof modifier[0] - 1);
 }
-static void call_register_printf_modifier(void) { register_printf_modifier(modifier); }
+static void call_register_printf_modifier(void) { (void)!register_printf_modifier(modifier); }
 
 #endif
