@@ -16,9 +16,25 @@
 #include <sys/stat.h>
 #include <wchar.h>
 
-// The program moves to name spaces of its own: nobody else sees what it mounts.
+static void write_text(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0) die("%s", path);
+    close(fd);
+}
+
+// The program moves to name spaces of its own: nobody else sees what it mounts. There it is root.
 static void enter_name_spaces(int flags) {
-    if (unshare(flags | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0) die("unshare");
+    uid_t user = geteuid();
+    gid_t group = getegid();
+    if (unshare(flags | (user == 0 ? 0 : CLONE_NEWUSER)) != 0) die("unshare");
+    if (user != 0) {
+        char map[32];
+        snprintf(map, sizeof map, "0 %u 1", user);
+        write_text("/proc/self/uid_map", map);
+        write_text("/proc/self/setgroups", "deny");
+        snprintf(map, sizeof map, "0 %u 1", group);
+        write_text("/proc/self/gid_map", map);
+    }
     if ((flags & CLONE_NEWNS) != 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         die("mount --make-rprivate /");
 }
