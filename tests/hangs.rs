@@ -88,7 +88,7 @@ fn rare_look_ups() {
 
 #[test]
 fn ports_unique_symbols_and_printf_types() {
-    family("rest", 3);
+    family("more", 3);
 }
 
 /// Calls that take their lock only the first few times in a process. Each fork has one of its own, and bare
