@@ -15,11 +15,14 @@ fn cancellation_points_stay_what_they_are() {
     let calls: Vec<_> = list.lines().filter_map(|line| line.split_once(' ')).collect();
     assert!(calls.len() > 40, "{calls:?}");
     let mut cancelled = Vec::new();
-    for (_, call) in calls {
+    // The next entry of a list reaches a cancellation point only when libc reads on in the file.
+    let by_chance =
+        |(family, call): &&(&str, &str)| *family == "enumerations" && call.starts_with("get");
+    for (_, call) in calls.iter().filter(|call| !by_chance(call)) {
         let program = program.args([call]);
         let bare = program.run(Preload::Bare).unharmed(20);
         if bare.stdout.starts_with("cancelled\n") {
-            cancelled.push(call);
+            cancelled.push(*call);
         }
         // Several times, since the thread may be anywhere in the call.
         for _ in 0..forks(5) {

@@ -172,15 +172,18 @@ fn the_catalogue_is_up_to_date() {
     let unknown = catalogue::unknown_proofs(&shown);
     assert!(unknown.is_empty(), "{unknown:#?}");
     let verdict = CENSUS.judge(&claims, &table::symbols());
-    let text = Catalogue {
+    let rows = table::rows();
+    let catalogue = Catalogue {
         image: &CENSUS.image,
         reach: &CENSUS.reach,
         verdict: &verdict,
-        rows: &table::rows(),
+        rows: &rows,
         shown: &shown,
-    }
-    .text();
+    };
+    let text = catalogue.text();
     if CENSUS.image.minor == WRITTEN_FOR {
+        let not_shown = catalogue.not_shown();
+        assert!(not_shown.is_empty(), "neither proof nor reason in shown.txt: {not_shown:#?}");
         catalogue::bless_or_compare(&text);
         let idle: Vec<_> = shown.iter().flat_map(|rule| rule.stale(0)).collect();
         assert!(idle.is_empty(), "no such lock: {idle:#?}");

@@ -13,6 +13,10 @@ const UNLOCKED: &[(&str, &str)] = &[("bullseye", "setlogmask")];
 
 /// Every call of `family` that `hangs.c` knows; there must be at least `at_least`.
 fn family(family: &str, at_least: usize) {
+    family_with(family, at_least, FORKS);
+}
+
+fn family_with(family: &str, at_least: usize, forks: u64) {
     let program = Program::compiled("hangs.c");
     let list = program.args(["list"]).run(Preload::Bare).succeeded();
     let calls = list.stdout.lines().filter_map(|line| line.split_once(' '));
@@ -20,7 +24,7 @@ fn family(family: &str, at_least: usize) {
     assert!(calls.len() >= at_least, "only {calls:?}");
     for call in calls {
         if !suite().is_some_and(|suite| UNLOCKED.contains(&(suite, call))) {
-            hangs_bare_passes_protected(&program.args([call]), FORKS);
+            hangs_bare_passes_protected(&program.args([call]), forks);
         }
     }
 }
@@ -73,6 +77,35 @@ fn services_protocols_networks_rpc_and_netgroups() {
 #[test]
 fn semaphores_and_the_first_conversion() {
     family("rest", 2);
+}
+
+/// `getaliasent`, `setaliasent` and so on.
+#[test]
+fn enumerations() {
+    family("enumerations", 16);
+}
+
+/// `fgetpwent`, `sgetsgent`, `lckpwdf` and so on.
+#[test]
+fn entries() {
+    family("entries", 6);
+}
+
+#[test]
+fn rare_look_ups() {
+    family("lookups", 7);
+}
+
+#[test]
+fn ports_unique_symbols_and_printf_types() {
+    family("more", 3);
+}
+
+/// Calls that take their lock only the first few times in a process. Each fork has one of its own, and bare
+/// more than one in twenty hangs.
+#[test]
+fn first_calls() {
+    family_with("cold", 2, 200);
 }
 
 /// Programs that are built with hardening call `__syslog_chk`.

@@ -63,8 +63,6 @@ pub(crate) enum Family {
     Entries,
     /// Formatting and parsing in memory: locks only for `%m`, wide characters and messages.
     Format,
-    /// `abort`, whose lock is never given back.
-    Abort,
     /// Streams: a lock each, held over reads and writes that may block, and that of their list.
     Stdio,
     /// Libraries that are being loaded. On musl only: of glibc's loader the locks are taken (`loader`).
@@ -87,7 +85,7 @@ pub(crate) enum HarmlessWait {
 }
 
 impl Family {
-    const ALL: [Self; 28] = [
+    const ALL: [Self; 27] = [
         Self::TimeZone,
         Self::Environment,
         Self::Locale,
@@ -113,7 +111,6 @@ impl Family {
         Self::Messages,
         Self::Entries,
         Self::Format,
-        Self::Abort,
         Self::Stdio,
         Self::Loader,
     ];
@@ -156,7 +153,6 @@ impl Family {
             Self::Messages => "messages",
             Self::Entries => "entries",
             Self::Format => "format",
-            Self::Abort => "abort",
             Self::Stdio => "stdio",
             Self::Loader => "loader",
         }
@@ -195,7 +191,7 @@ impl Family {
             | Self::Messages
             | Self::Entries
             | Self::Loader => options::blocking_ns(),
-            Self::Stdio | Self::Abort => options::stdio_ns(),
+            Self::Stdio => options::stdio_ns(),
         }
     }
 

@@ -110,14 +110,25 @@ impl Catalogue<'_> {
         if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }
     }
 
+    /// The locks that fork leaves alone and `shown.txt` says nothing about.
+    pub(crate) fn not_shown(&self) -> Vec<&str> {
+        let left = self.reach.locks.keys().filter(|lock| !self.is_handled(lock));
+        let said = |lock: &str| self.shown.iter().any(|rule| rule.fits(0, lock));
+        left.map(String::as_str).filter(|lock| !said(lock)).collect()
+    }
+
     fn proofs(&self, lock: &str) -> String {
         let rules = self.shown.iter().filter(|rule| rule.fits(0, lock));
-        let proofs = rules.flat_map(|rule| {
+        let cells = rules.map(|rule| {
             rule.mark(0, lock);
-            rule.reason().split(' ')
+            if let Some(reason) = why_none(rule) {
+                return reason.to_owned();
+            }
+            let proofs: Vec<_> = proofs(rule).map(|proof| format!("`{proof}`")).collect();
+            proofs.join(", ")
         });
-        let proofs: Vec<_> = proofs.map(|proof| format!("`{proof}`")).collect();
-        if proofs.is_empty() { "-".to_owned() } else { proofs.join(", ") }
+        let cells: Vec<_> = cells.collect();
+        if cells.is_empty() { "-".to_owned() } else { cells.join(", ") }
     }
 }
 
@@ -125,6 +136,16 @@ fn line(text: &mut String, lock: &str, definition: &str, cells: &str) {
     // The file of a static variable has a column of its own.
     let name = lock.split('[').next().unwrap_or(lock);
     writeln!(text, "| `{name}` | {definition} | {cells} |").expect("a String can be written to");
+}
+
+/// Why there is no proof, if the rule says that.
+fn why_none(rule: &Rule) -> Option<&str> {
+    rule.reason().strip_prefix('!')
+}
+
+/// The proofs that a rule names.
+fn proofs(rule: &Rule) -> impl Iterator<Item = &str> {
+    rule.reason().split(' ').filter(|_| why_none(rule).is_none())
 }
 
 /// The proofs that there are not.
@@ -145,7 +166,7 @@ pub(crate) fn unknown_proofs(shown: &[Rule]) -> Vec<String> {
         Some((file, name)) => test(file, name),
         None => row(proof),
     };
-    let proofs = shown.iter().flat_map(|rule| rule.reason().split(' ').map(move |p| (rule, p)));
+    let proofs = shown.iter().flat_map(|rule| proofs(rule).map(move |proof| (rule, proof)));
     let unknown = proofs.filter(|(_, proof)| !is_known(proof));
     unknown.map(|(rule, proof)| format!("{}: there is no {proof}", rule.place)).collect()
 }

@@ -8,7 +8,7 @@
 //! | `cuts.txt` | callers, callees, reason: calls that are not followed |
 //! | `handled.txt` | locks, since, how it is known, reason: locks that fork itself sees to |
 //! | `waivers.txt` | exports, locks, reason: what needs no hook |
-//! | `shown.txt` | locks, proofs: rows of `forkfix prove`, and tests as `file::name` |
+//! | `shown.txt` | locks, proofs: rows of `forkfix prove`, and tests as `file::name`; or `!` and why there is none |
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -3,6 +3,8 @@
 #ifndef CALLS_H
 #define CALLS_H
 
+#include "calls_more.h"
+#include "calls_names.h"
 #include "storm.h"
 
 #include <grp.h>
@@ -167,11 +169,14 @@ static void call_first_mbstowcs(void) {
     uselocale(unused_locale);
     if (mbstowcs(wide, "\u00e4", 8) == 0) _exit(1);
 }
+// The family of the calls that take their lock only the first few times in a process.
+#define COLD "cold"
 
 // What the threads do and what the child calls; the same unless `child` is given.
 static const struct call {
     const char *family, *name;
     call_fn *hammer, *child;
+    call_fn *set_up; // once, before there are threads
 } CALLS[] = {
     {"time", "localtime", call_localtime, NULL},
     {"time", "localtime_r", call_localtime_r, NULL},
@@ -226,6 +231,41 @@ static const struct call {
     {"services", "setnetgrent", call_setnetgrent, NULL},
     {"rest", "sem_open", call_sem_open, NULL},
     {"rest", "first_mbstowcs", call_newlocale_beside_unused, call_first_mbstowcs},
+    {"enumerations", "getaliasent", call_getaliasent, NULL},
+    {"enumerations", "setaliasent", call_setaliasent, NULL},
+    {"enumerations", "gethostent", call_gethostent, NULL},
+    {"enumerations", "sethostent", call_sethostent, NULL},
+    {"enumerations", "getnetent", call_getnetent, NULL},
+    {"enumerations", "setnetent", call_setnetent, NULL},
+    {"enumerations", "getprotoent", call_getprotoent, NULL},
+    {"enumerations", "setprotoent", call_setprotoent, NULL},
+    {"enumerations", "getrpcent", call_getrpcent, NULL},
+    {"enumerations", "setrpcent", call_setrpcent, NULL},
+    {"enumerations", "getservent", call_getservent, NULL},
+    {"enumerations", "setservent", call_setservent, NULL},
+    {"enumerations", "getsgent", call_getsgent, NULL},
+    {"enumerations", "setsgent", call_setsgent, NULL},
+    {"enumerations", "getspent", call_getspent, NULL},
+    {"enumerations", "setspent", call_setspent, NULL},
+    {"entries", "fgetpwent", call_fgetpwent, NULL},
+    {"entries", "fgetgrent", call_fgetgrent, NULL},
+    {"entries", "fgetspent", call_fgetspent, NULL},
+    {"entries", "fgetsgent", call_fgetsgent, NULL},
+    {"entries", "sgetsgent", call_sgetsgent, NULL},
+    {"entries", "lckpwdf", call_lckpwdf, NULL, set_up_lckpwdf},
+    {"lookups", "getaliasbyname", call_getaliasbyname, NULL},
+    {"lookups", "gethostbyname2", call_gethostbyname2, NULL},
+    {"lookups", "getnetbyaddr", call_getnetbyaddr, NULL},
+    {"lookups", "getsgnam", call_getsgnam, NULL},
+    {"lookups", "nss_module", call_nss_module, NULL},
+    {"lookups", "getaddrinfo_sorted", call_getaddrinfo_sorted, NULL, set_up_getaddrinfo_sorted},
+    {"lookups", "gethostbyname_sorted", call_gethostbyname_r, NULL, set_up_gethostbyname_sorted},
+    {"more", "bindresvport", call_bindresvport, NULL},
+    {"more", "dlsym_unique", call_dlsym_unique, NULL, set_up_dlsym_unique},
+    {"more", "register_printf_type", call_register_printf_type, NULL},
+    {COLD, "getnameinfo_domain", call_getnameinfo_domain, NULL, set_up_getnameinfo_domain},
+    {COLD, "register_printf_modifier", call_register_printf_modifier, NULL,
+     set_up_register_printf_modifier},
 };
 enum { CALL_COUNT = sizeof CALLS / sizeof CALLS[0] };
 
@@ -233,6 +273,10 @@ static inline const struct call *find_call(const char *name) {
     for (int i = 0; i < CALL_COUNT; i++)
         if (strcmp(CALLS[i].name, name) == 0) return &CALLS[i];
     die("no call %s", name);
+}
+
+static inline void set_up(const struct call *call) {
+    if (call->set_up != NULL) call->set_up();
 }
 
 static inline int list_calls(void) {

@@ -27,6 +27,7 @@ int main(int argc, char **argv) {
     if (argc != 2) die("usage: cancellation CALL | cancellation list");
     if (strcmp(argv[1], "list") == 0) return list_calls();
     const struct call *row = find_call(argv[1]);
+    set_up(row);
     call_fn *call = row->child != NULL ? row->child : row->hammer;
     pthread_t thread;
     start_thread(&thread, call_many_times, &call);

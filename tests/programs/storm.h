@@ -141,8 +141,8 @@ static inline long now_ms(void) {
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-// Waits for a child of ours; a child that hangs is killed.
-static inline enum verdict watch(pid_t child) {
+// Waits for a child of ours and tells how it ended. False if it hung and was killed.
+static inline bool ends(pid_t child, int *status) {
     bool hung = false;
     char before[1024] = "", now[1024];
     int fd = syscall(SYS_pidfd_open, child, 0);
@@ -159,10 +159,15 @@ static inline enum verdict watch(pid_t child) {
     }
     close(fd);
     if (hung) kill(child, SIGKILL);
-    int status;
-    while (waitpid(child, &status, 0) < 0)
+    while (waitpid(child, status, 0) < 0)
         if (errno != EINTR) die("waitpid");
-    if (hung) return HUNG;
+    return !hung;
+}
+
+// The same for a child that must exit with 0.
+static inline enum verdict watch(pid_t child) {
+    int status;
+    if (!ends(child, &status)) return HUNG;
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? FINISHED : CRASHED;
 }
 

@@ -110,17 +110,22 @@ pub(crate) fn repair() {
     }
 }
 
-/// The hook for `abort` of glibc. libc's holds a lock until the process is dead (stdlib/abort.c, BZ 26275), so in a
-/// child that was forked meanwhile the process is ended without it.
+/// The hook for `abort`: the steps of libc's (stdlib/abort.c) without its lock, which a thread that is gone
+/// may hold in a child (BZ 26275). The thread does not count as inside, since a handler may jump out of
+/// here, and nothing would tell the forker.
 #[cfg(target_env = "gnu")]
 pub(crate) unsafe fn abort() -> ! {
-    if let Ok(_inside) = reader::enter(Family::Abort) {
+    if !options::off() {
+        sys::restore_signals(sys::block_signals() & !(1 << (SIGABRT - 1)));
         // SAFETY: no preconditions.
-        unsafe { next::abort.get()() };
+        unsafe { libc::raise(SIGABRT) };
+        // There is no handler, or it has returned.
+        // SAFETY: no preconditions.
+        unsafe { libc::signal(SIGABRT, libc::SIG_DFL) };
+        // SAFETY: no preconditions.
+        unsafe { libc::raise(SIGABRT) };
     }
+    // The first process of a container outlives that, and libc has other means.
     // SAFETY: no preconditions.
-    unsafe { libc::signal(SIGABRT, libc::SIG_DFL) };
-    // SAFETY: no preconditions.
-    unsafe { libc::raise(SIGABRT) };
-    sys::exit_now(127)
+    unsafe { next::abort.ensure()() }
 }
