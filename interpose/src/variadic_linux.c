@@ -5,6 +5,7 @@
 #undef __OPTIMIZE__
 #include <argp.h>
 #include <err.h>
+#include <errno.h>
 #include <obstack.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -119,24 +120,44 @@ extern void forkfix_print_argp_error(const struct argp_state *state, const char 
 extern void forkfix_print_argp_failure(const struct argp_state *state, int status, int number,
                                        const char *text);
 
-/* Statement `print` with `text`, which is the format itself if there is no memory for more. */
-#define WITH_TEXT(format, print)                   \
-    do {                                           \
-        va_list args;                              \
-        char *text;                                \
-        va_start(args, format);                    \
-        bool made = vasprintf(&text, format, args) >= 0; \
-        va_end(args);                              \
-        if (!made)                                 \
-            text = (char *)format;                 \
-        print;                                     \
-        if (made)                                  \
-            free(text);                            \
+/* The text, which is allocated. If there is no memory for it or a conversion fails, `part` with as much of it as
+ * it has room for, which is what libc prints then; if there is no room, as it is. */
+static char *text_of(const char *format, va_list args, char *part, size_t room)
+{
+    char *text;
+    int before = errno;
+    va_list again;
+    va_copy(again, args);
+    if (vasprintf(&text, format, args) < 0) {
+        if (room > 0) {
+            errno = before;
+            vsnprintf(part, room, format, again);
+        }
+        text = part;
+    }
+    va_end(again);
+    return text;
+}
+
+/* Statement `print` with `text`. */
+#define WITH_TEXT(format, part, room, print)               \
+    do {                                                   \
+        va_list args;                                      \
+        va_start(args, format);                            \
+        char *text = text_of(format, args, part, room);    \
+        va_end(args);                                      \
+        print;                                             \
+        if (text != part)                                  \
+            free(text);                                    \
     } while (0)
+
+/* What argp prints for a text that cannot be made. */
+static char no_text[] = "(null)";
 
 void forkfix_error(int status, int number, const char *format, ...)
 {
-    WITH_TEXT(format, forkfix_print_error(number, text));
+    char part[1024] = "";
+    WITH_TEXT(format, part, sizeof part, forkfix_print_error(number, text));
     if (status != 0)
         exit(status);
 }
@@ -144,14 +165,15 @@ void forkfix_error(int status, int number, const char *format, ...)
 void forkfix_error_at_line(int status, int number, const char *file, unsigned line, const char *format,
                            ...)
 {
-    WITH_TEXT(format, forkfix_print_error_at_line(number, file, line, text));
+    char part[1024] = "";
+    WITH_TEXT(format, part, sizeof part, forkfix_print_error_at_line(number, file, line, text));
     if (status != 0)
         exit(status);
 }
 
 void forkfix_argp_error(const struct argp_state *state, const char *format, ...)
 {
-    WITH_TEXT(format, forkfix_print_argp_error(state, text));
+    WITH_TEXT(format, no_text, 0, forkfix_print_argp_error(state, text));
 }
 
 void forkfix_argp_failure(const struct argp_state *state, int status, int number, const char *format, ...)
@@ -160,7 +182,7 @@ void forkfix_argp_failure(const struct argp_state *state, int status, int number
         forkfix_print_argp_failure(state, status, number, NULL);
         return;
     }
-    WITH_TEXT(format, forkfix_print_argp_failure(state, status, number, text));
+    WITH_TEXT(format, no_text, 0, forkfix_print_argp_failure(state, status, number, text));
 }
 
 VARIADIC_VOID(syslog, (int priority, const char *format, ...), format, vsyslog(priority, format, args))

@@ -44,6 +44,12 @@ SCANF_FORMS(gnu_, "")
 SCANF_FORMS(c99_, "__isoc99_")
 SCANF_FORMS(c23_, "__isoc23_")
 
+// Old names that no header declares.
+extern int io_printf(const char *, ...) __asm__("_IO_printf");
+extern int io_fprintf(FILE *, const char *, ...) __asm__("_IO_fprintf");
+extern int io_sprintf(char *, const char *, ...) __asm__("_IO_sprintf");
+extern int io_sscanf(const char *, const char *, ...) __asm__("_IO_sscanf");
+
 static char *made;
 static struct obstack stack;
 static const char *input;
@@ -52,6 +58,10 @@ static wchar_t wide_input[ROOM];
 // How each function is called: `result`, `text`, `wide`, `made` and the stream are reported. A function
 // of the library's table that is missing here does not compile.
 #define CALL_printf(...) printf(__VA_ARGS__)
+#define CALL__IO_printf(...) io_printf(__VA_ARGS__)
+#define CALL__IO_fprintf(...) io_fprintf(stream, __VA_ARGS__)
+#define CALL__IO_sprintf(...) io_sprintf(text, __VA_ARGS__)
+#define CALL__IO_sscanf(...) io_sscanf(input, __VA_ARGS__)
 #define CALL___printf_chk(...) __printf_chk(1, __VA_ARGS__)
 #define CALL_fprintf(...) fprintf(stream, __VA_ARGS__)
 #define CALL___fprintf_chk(...) __fprintf_chk(stream, 1, __VA_ARGS__)
