@@ -6,6 +6,9 @@ DESTDIR ?=
 OUT := $(or $(CARGO_TARGET_DIR),target)/release
 LIBRARY := libforkfix.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
+# What `make musl` made, if it was called.
+MUSL := $(addprefix $(or $(CARGO_TARGET_DIR),target)/musl/,libforkfix-musl.so forkfix-musl)
+
 .DEFAULT_GOAL := help
 .PHONY: help build demo test census darwin test-darwin arm64 baseline matrix musl lint bench install uninstall
 
@@ -56,10 +59,11 @@ install: build ## PREFIX=/usr/local, DESTDIR=
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/forkfix $(addprefix share/,man/man1 bash-completion/completions zsh/site-functions fish/vendor_completions.d))
 	install -m755 $(OUT)/forkfix $(DESTDIR)$(PREFIX)/bin/forkfix
 	install -m755 $(OUT)/$(LIBRARY) $(DESTDIR)$(PREFIX)/lib/forkfix/$(LIBRARY)
+	$(if $(wildcard $(MUSL)),install -m755 $(MUSL) $(DESTDIR)$(PREFIX)/lib/forkfix)
 	$(OUT)/forkfix generate man > $(DESTDIR)$(PREFIX)/share/man/man1/forkfix.1
 	$(OUT)/forkfix generate bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/forkfix
 	$(OUT)/forkfix generate zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_forkfix
 	$(OUT)/forkfix generate fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/forkfix.fish
 
 uninstall: ## the same PREFIX and DESTDIR
-	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,bin/forkfix lib/forkfix/$(LIBRARY) share/man/man1/forkfix.1 share/bash-completion/completions/forkfix share/zsh/site-functions/_forkfix share/fish/vendor_completions.d/forkfix.fish)
+	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,bin/forkfix lib/forkfix/$(LIBRARY) lib/forkfix/libforkfix-musl.so lib/forkfix/forkfix-musl share/man/man1/forkfix.1 share/bash-completion/completions/forkfix share/zsh/site-functions/_forkfix share/fish/vendor_completions.d/forkfix.fish)

@@ -1,5 +1,5 @@
 //! The forker's side of the gate: one thread at a time closes it, waits until nobody else is
-//! inside (see [`drain`](crate::drain)), and opens it again.
+//! inside (see [`drain`]), and opens it again.
 //!
 //! While the gate is closed all signals but libc's own are blocked, so that no handler runs with it closed.
 //!

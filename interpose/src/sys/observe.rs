@@ -34,8 +34,10 @@ struct Numbers {
     processes: [i64; 2],
     /// `read`, `write`, `readv` and `writev`.
     transfers: [i64; 4],
-    /// `mmap`, `mprotect`, `munmap`, `brk` and `madvise`.
-    memory: [i64; 5],
+    /// Those that go on by themselves, with any lock held: `mmap`, `mprotect`, `munmap`, `brk` and `madvise`,
+    /// which wait for their turn to change the address space; `clone`, `vfork` and `clone3`, which wait
+    /// until the child runs its program (`posix_spawn` under the lock of `popen`).
+    short: [i64; 8],
 }
 
 impl Numbers {
@@ -52,7 +54,7 @@ impl Numbers {
                 polls: [7, 271],
                 processes: [61, 247],
                 transfers: [0, 1, 19, 20],
-                memory: [9, 10, 11, 12, 28],
+                short: [9, 10, 11, 12, 28, 56, 58, 435],
             }),
             // arm64: include/uapi/asm-generic/unistd.h
             63 => Some(Self {
@@ -60,7 +62,7 @@ impl Numbers {
                 polls: [73, 73],
                 processes: [260, 95],
                 transfers: [63, 64, 65, 66],
-                memory: [222, 226, 215, 214, 233],
+                short: [222, 226, 215, 214, 233, 220, 220, 435],
             }),
             _ => None,
         }
@@ -72,8 +74,7 @@ pub(crate) fn activity(tid: u32) -> Activity {
     match (thread_syscall(tid), Numbers::now()) {
         (None, _) => Activity::Running,
         (Some(call), Some(numbers)) if call.number == numbers.futex => Activity::LockWait,
-        // It waits for its turn to change the address space, and holds any lock meanwhile.
-        (Some(call), Some(numbers)) if numbers.memory.contains(&call.number) => Activity::Running,
+        (Some(call), Some(numbers)) if numbers.short.contains(&call.number) => Activity::Running,
         (Some(_), _) => Activity::Blocked,
     }
 }
@@ -208,16 +209,24 @@ mod tests {
             polls: [POLL, libc::SYS_ppoll],
             processes: [libc::SYS_wait4, libc::SYS_waitid],
             transfers: [libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev],
-            memory: [
+            short: [
                 libc::SYS_mmap,
                 libc::SYS_mprotect,
                 libc::SYS_munmap,
                 libc::SYS_brk,
                 libc::SYS_madvise,
+                libc::SYS_clone,
+                VFORK,
+                libc::SYS_clone3,
             ],
         };
         assert_eq!(Numbers::now(), Some(native));
     }
+
+    #[cfg(target_arch = "x86_64")]
+    const VFORK: i64 = libc::SYS_vfork;
+    #[cfg(not(target_arch = "x86_64"))]
+    const VFORK: i64 = libc::SYS_clone;
 
     #[cfg(target_arch = "x86_64")]
     const POLL: i64 = libc::SYS_poll;
