@@ -20,7 +20,8 @@ use super::machine::run;
 /// One libc.
 #[derive(Debug)]
 pub(crate) struct Libc {
-    /// Debian's release, which the test's modules and the directory are called by.
+    /// Debian's release, which the test's modules and the directory are called by; that of musl with
+    /// `-musl` behind it.
     pub(crate) suite: &'static str,
     build: &'static Build,
 }
@@ -31,13 +32,35 @@ struct Build {
     script: &'static str,
     /// Where it puts them, in cargo's target directory.
     directory: &'static str,
+    command: &'static str,
+    library: &'static str,
     done: OnceLock<()>,
 }
 
-static BASELINE: Build =
-    Build { script: "interpose/baseline/build", directory: "baseline", done: OnceLock::new() };
+static BASELINE: Build = Build {
+    script: "interpose/baseline/build",
+    directory: "baseline",
+    command: "forkfix",
+    library: "libforkfix.so",
+    done: OnceLock::new(),
+};
 
-/// All of them: glibc 2.31, 2.36, 2.41 and the newest one.
+static MUSL: Build = Build {
+    script: "interpose/musl/build",
+    directory: "musl",
+    command: "forkfix-musl",
+    library: "libforkfix-musl.so",
+    done: OnceLock::new(),
+};
+
+/// musl 1.2.3, 1.2.5 and the newest one.
+pub(crate) static MUSLS: [Libc; 3] = [
+    Libc { suite: "bookworm-musl", build: &MUSL },
+    Libc { suite: "trixie-musl", build: &MUSL },
+    Libc { suite: "sid-musl", build: &MUSL },
+];
+
+/// glibc 2.31, 2.36, 2.41 and the newest one.
 pub(crate) static LIBCS: [Libc; 4] = [
     Libc { suite: "bullseye", build: &BASELINE },
     Libc { suite: "bookworm", build: &BASELINE },
@@ -51,9 +74,19 @@ impl Libc {
         LIBCS.iter().find(|libc| module_path.split("::").any(|name| name == libc.suite))
     }
 
+    /// The command that was built for it.
+    pub(crate) fn command(&self) -> PathBuf {
+        self.directory().join(self.build.command)
+    }
+
+    /// The library.
+    pub(crate) fn library(&self) -> PathBuf {
+        self.directory().join(self.build.library)
+    }
+
     /// The directory of library and command, built once per test binary.
     pub(crate) fn directory(&self) -> PathBuf {
-        let Build { script, directory, done } = self.build;
+        let Build { script, directory, done, .. } = self.build;
         done.get_or_init(|| run(Command::new(script).env("CARGO_TARGET_DIR", target_dir())));
         target_dir().join(directory)
     }
@@ -63,7 +96,8 @@ impl Libc {
         static UNPACKED: OnceLock<()> = OnceLock::new();
         UNPACKED.get_or_init(|| {
             let mut unpack = Command::new("tests/matrix/unpack");
-            unpack.args(LIBCS.iter().map(|libc| libc.suite));
+            let suites = LIBCS.iter().chain(&MUSLS).map(|libc| libc.suite.replace('-', ":"));
+            unpack.args(suites);
             run(unpack.env("CARGO_TARGET_DIR", target_dir()));
         });
         target_dir().join("matrix").join(self.suite)

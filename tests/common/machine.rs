@@ -95,7 +95,7 @@ pub(crate) fn library() -> &'static Path {
     LIBRARY.get_or_init(|| {
         #[cfg(target_os = "linux")]
         if let Some(libc) = libc() {
-            return libc.directory().join("libforkfix.so");
+            return libc.library();
         }
         if EMULATED {
             arm64().join("libforkfix.so")

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 pub(crate) use build::{Build, need, out_dir, programs, target_dir};
 #[cfg(target_os = "linux")]
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
-pub(crate) use libcs::{LIBCS, Libc};
+pub(crate) use libcs::{LIBCS, Libc, MUSLS};
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
 pub(crate) use machine::{
     EMULATED, EMULATOR, arm64, forks, is_short, library, musl, own, run, starts, suite,

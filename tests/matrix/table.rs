@@ -1,4 +1,4 @@
-//! `forkfix prove` with each libc, and the table in `docs/libcs.md` of what it found.
+//! `forkfix prove` with each libc, and the tables in `docs/libcs.md` of what it found.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{LIBCS, Libc, Preload, Program};
+use crate::common::{LIBCS, Libc, MUSLS, Preload, Program};
 
 const DOCUMENT: &str = "docs/libcs.md";
-/// The table stands behind this line.
+/// The tables stand behind this line.
 const MARK: &str = "<!-- made by `make matrix` -->\n";
 
 /// The forks of each row, and the hangs after which a bare one is decided.
@@ -20,11 +20,9 @@ fn length() -> (u64, u64) {
 
 /// What `forkfix prove` says with `libc`.
 fn prove(libc: &'static Libc) -> Value {
-    let directory = libc.directory();
-    let program = Program::at(directory.join("forkfix")).libc(libc);
     let (forks, cut_off) = length();
-    let program = program.args(["prove", "--json", "--library"]);
-    let program = program.args([directory.join("libforkfix.so")]);
+    let program = Program::at(libc.command()).libc(libc);
+    let program = program.args(["prove", "--json", "--library"]).args([libc.library()]);
     let program = program.args([format!("--forks={forks}"), format!("--cut-off={cut_off}")]);
     let run = program.deadline(Duration::from_secs(3600)).run(Preload::Bare);
     serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("no document ({e}): {run:#?}"))
@@ -74,22 +72,27 @@ fn table(documents: &[(&Libc, Value)]) -> String {
     lines
 }
 
-/// What a table is about: its libcs, and its rows with their families.
-fn shape(table: &str) -> (Vec<&str>, Vec<[&str; 2]>) {
-    let mut lines = table.lines().take_while(|line| line.starts_with('|'));
-    let header = lines.next().unwrap_or_default();
-    let libcs = header.split('|').filter_map(|title| Some(title.trim().split_once(": ")?.0));
-    let rows = lines.skip(1).filter_map(|line| {
-        let mut cells = line.split('|').map(str::trim);
-        Some([cells.nth(1)?, cells.next()?])
-    });
-    (libcs.collect(), rows.collect())
+/// What tables are about: their libcs, and their rows with the families.
+fn shape(tables: &str) -> Vec<Vec<&str>> {
+    let lines = tables.lines().filter(|line| line.starts_with('|'));
+    lines
+        .map(|line| {
+            let cells = line.split('|').map(str::trim);
+            if line.starts_with("| row") {
+                cells.filter_map(|title| Some(title.split_once(": ")?.0)).collect()
+            } else {
+                cells.skip(1).take(2).collect()
+            }
+        })
+        .collect()
 }
 
 #[test]
 fn every_row_is_protected_with_each_libc() {
-    let documents: Vec<_> = LIBCS.iter().map(|libc| (libc, prove(libc))).collect();
-    let measured = table(&documents);
+    let prove_with =
+        |libcs: &'static [Libc]| libcs.iter().map(|libc| (libc, prove(libc))).collect();
+    let groups: [Vec<_>; 2] = [prove_with(&LIBCS), prove_with(&MUSLS)];
+    let measured = groups.each_ref().map(|group| table(group)).join("\n");
     println!("{measured}");
 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
@@ -101,7 +104,7 @@ fn every_row_is_protected_with_each_libc() {
         assert_eq!(shape(old.trim_start()), shape(&measured), "{DOCUMENT} is stale: make matrix");
     }
 
-    for (libc, document) in &documents {
+    for (libc, document) in groups.iter().flatten() {
         for row in rows(document) {
             let protected = &row["protected"];
             assert_eq!(protected["ended"], "completed", "{libc:?}: {row:#}");
