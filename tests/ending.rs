@@ -6,7 +6,7 @@ mod common;
 
 use std::ffi::CStr;
 
-use common::{Preload, Program, forks, hangs_only_bare};
+use common::{Program, hangs_only_bare, works_as_before};
 
 const FORKS: u64 = 1000;
 
@@ -26,9 +26,7 @@ fn children_end(mode: &str) {
     if exit_keeps_its_lock() {
         hangs_only_bare(&program.args([mode]), FORKS);
     } else {
-        let program = program.args([mode, &forks(FORKS).to_string(), "1"]);
-        program.run(Preload::Bare).unharmed(forks(FORKS));
-        program.run(Preload::Protected).unharmed(forks(FORKS));
+        works_as_before(&program.args([mode]), FORKS);
     }
 }
 

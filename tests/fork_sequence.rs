@@ -7,7 +7,8 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Preload, Program, assert_same_lines, forks, hangs_bare_passes_protected, hangs_only_bare, suite,
+    Preload, Program, assert_same_lines, forks, hangs_bare_passes_protected, hangs_only_bare,
+    suite, works_as_before,
 };
 
 const FORKS: u64 = 1000;
@@ -17,15 +18,6 @@ fn storm(mode: &str, count: u64) {
     hangs_bare_passes_protected(&Program::compiled("fork_sequence.c").args([mode]), count);
 }
 
-/// What works bare must work protected, too.
-#[track_caller]
-fn still_works(mode: &str, count: u64) {
-    let count = forks(count);
-    let program = Program::compiled("fork_sequence.c").args([mode, &count.to_string(), "1"]);
-    program.run(Preload::Bare).unharmed(count);
-    program.run(Preload::Protected).unharmed(count);
-}
-
 #[test]
 fn fork_in_a_signal_handler() {
     storm("signal", FORKS);
@@ -33,7 +25,7 @@ fn fork_in_a_signal_handler() {
 
 #[test]
 fn fork_in_a_signal_handler_without_threads() {
-    still_works("signal-alone", FORKS);
+    works_as_before(&Program::compiled("fork_sequence.c").args(["signal-alone"]), FORKS);
 }
 
 #[test]

@@ -4,21 +4,12 @@
 
 mod common;
 
-use common::{Preload, Program, forks, hangs_only_bare};
+use common::{Program, hangs_only_bare, works_as_before};
 
 const FORKS: u64 = 1000;
 
 fn program(mode: &str) -> Program {
     Program::compiled("helpers.c").args([mode])
-}
-
-/// What works bare must work protected, too.
-#[track_caller]
-fn still_works(mode: &str) {
-    let count = forks(FORKS);
-    let program = program(mode).args([&count.to_string(), "1"]);
-    program.run(Preload::Bare).unharmed(count);
-    program.run(Preload::Protected).unharmed(count);
 }
 
 #[test]
@@ -39,15 +30,15 @@ fn a_thread_for_look_ups_is_busy() {
 /// Whoever waits for a request holds no lock, so no fork waits for it.
 #[test]
 fn a_thread_waits_for_a_transfer() {
-    still_works("aio-waiting");
+    works_as_before(&program("aio-waiting"), FORKS);
 }
 
 #[test]
 fn a_child_can_make_transfers() {
-    still_works("aio-alone");
+    works_as_before(&program("aio-alone"), FORKS);
 }
 
 #[test]
 fn a_child_can_make_look_ups() {
-    still_works("lookup-alone");
+    works_as_before(&program("lookup-alone"), FORKS);
 }

@@ -376,3 +376,13 @@ pub(crate) fn hangs_bare_passes_protected(program: &Program, forks: u64) -> Run 
     let patient = program.options("bounded_ms=10000:blocking_ms=10000:stdio_ms=10000");
     hangs_only_bare(&patient, forks).drained()
 }
+
+/// Runs a program bare and protected; neither may lose a child. The number of forks and of hangs to stop
+/// after are added to its arguments.
+#[track_caller]
+pub(crate) fn works_as_before(program: &Program, forks: u64) {
+    let forks = machine::forks(forks);
+    let program = program.args([&forks.to_string(), "1"]);
+    program.run(Preload::Bare).unharmed(forks);
+    program.run(Preload::Protected).unharmed(forks);
+}
