@@ -245,6 +245,12 @@ pub(crate) fn run(phase: Phase, tier: Tier, bound: u64) {
     }
 }
 
+/// Whether a fork up to id `bound` runs handlers of `tier`.
+#[cfg(target_env = "gnu")]
+pub(crate) fn any(tier: Tier, bound: u64) -> bool {
+    next(Phase::Prepare, tier, bound.saturating_add(1), bound).is_some()
+}
+
 /// The live registration that comes after `last` in the order of `phase`.
 fn next(phase: Phase, tier: Tier, last: u64, bound: u64) -> Option<Entry> {
     let _held = LOCK.hold_masked();

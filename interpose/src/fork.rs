@@ -40,7 +40,13 @@ pub(crate) fn prepare() {
     if !options::off() && threads::may_be_many() {
         forker::close(Scope::All);
     }
-    atfork::run(Phase::Prepare, Tier::Allocator, bound);
+    let allocators = || atfork::run(Phase::Prepare, Tier::Allocator, bound);
+    #[cfg(target_env = "gnu")]
+    if atfork::any(Tier::Allocator, bound) {
+        crate::loader::without_locks(allocators);
+    }
+    #[cfg(not(target_env = "gnu"))]
+    allocators();
 }
 
 /// After it in the parent, or after it failed.

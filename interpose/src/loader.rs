@@ -126,6 +126,25 @@ static HELD: AtomicU32 = AtomicU32::new(0);
 /// Takes both locks, waiting for as long as for calls that may block. What it cannot get, it leaves: libc
 /// frees the first one in the child, [`repair`] the second. True if it had to wait.
 pub(crate) fn hold() -> bool {
+    hold_within(options::blocking_ns())
+}
+
+/// How long the forker waits for the locks when it takes them again, in nanoseconds.
+const AGAIN_NS: u64 = 1_000_000;
+
+/// Makes `call` without the locks: it runs an allocator's handlers, which wait for locks that another thread may
+/// hold while it asks for the list of objects (tcmalloc does, when it grows). Afterwards whoever holds
+/// one of the locks may wait for the allocator, so the forker does not wait for long.
+pub(crate) fn without_locks(call: impl FnOnce()) {
+    let held = HELD.load(Ordering::Relaxed) != 0;
+    release();
+    call();
+    if held {
+        hold_within(AGAIN_NS);
+    }
+}
+
+fn hold_within(wait_ns: u64) -> bool {
     let (load, write) = (LOAD.load(Ordering::Relaxed), WRITE.load(Ordering::Relaxed));
     if load.is_null() {
         return false;
@@ -137,7 +156,7 @@ pub(crate) fn hold() -> bool {
         // SAFETY: the loader's mutex, which the loader locks by the same function.
         let at_once = unsafe { libc::pthread_mutex_trylock(mutex) == 0 };
         waited |= !at_once;
-        if at_once || take(mutex) {
+        if at_once || take(mutex, wait_ns) {
             held |= bit;
         }
     }
@@ -151,13 +170,12 @@ pub(crate) fn hold() -> bool {
     waited
 }
 
-/// Waits for a mutex as for a call that may block. New calls of `dlopen` and its kin wait at the gate
-/// meanwhile.
-fn take(mutex: *mut pthread_mutex_t) -> bool {
+/// Waits for a mutex. New calls of `dlopen` and its kin wait at the gate meanwhile.
+fn take(mutex: *mut pthread_mutex_t, wait_ns: u64) -> bool {
     let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a valid place.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut until) };
-    let ns = until.tv_nsec.cast_unsigned() + options::blocking_ns();
+    let ns = until.tv_nsec.cast_unsigned() + wait_ns;
     until.tv_sec += (ns / 1_000_000_000).cast_signed();
     until.tv_nsec = (ns % 1_000_000_000).cast_signed();
     // SAFETY: the loader's mutex, as above; a valid time.

@@ -175,13 +175,14 @@ fn sleep_at_gate(slot: &Slot, stuck: &mut u32) {
 }
 
 /// Waits while the gate is closed, for a call that takes care of itself once it has begun. Not if the
-/// thread is inside.
+/// thread is inside. Then `next` is known: an allocator that `dlsym` calls may come here meanwhile.
 #[cfg(target_env = "gnu")]
 #[cfg_attr(test, expect(dead_code, reason = "no hooks in tests"))]
-pub(crate) extern "C" fn wait_outside() {
+pub(crate) extern "C" fn wait_outside(next: &next::Definition) {
     let before = errno::get();
     if GATE.flags() & UNRESOLVED != 0 {
         next::resolve_all();
+        next.resolve();
     }
     let slot = slot::mine();
     let mut stuck = 0;

@@ -76,7 +76,8 @@ impl<F> Next<F> {
 }
 
 impl Definition {
-    fn resolve(&self) -> *mut () {
+    /// Looks it up, unless that was done.
+    pub(crate) fn resolve(&self) -> *mut () {
         let known = self.address.load(Ordering::Relaxed);
         if !known.is_null() {
             return known;
