@@ -19,7 +19,7 @@ pub(crate) struct Definition {
     address: AtomicPtr<()>,
     name: &'static CStr,
     /// The version to ask for; without one the default version is what `dlsym` finds.
-    #[cfg_attr(target_env = "musl", expect(dead_code, reason = "it has no versions"))]
+    #[cfg_attr(target_env = "musl", allow(dead_code, reason = "it has no versions"))]
     version: Option<&'static CStr>,
 }
 

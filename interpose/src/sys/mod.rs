@@ -10,6 +10,8 @@ mod linux;
 mod macos;
 #[cfg(target_os = "linux")]
 mod observe;
+#[cfg(target_env = "gnu")]
+mod threads;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
@@ -17,6 +19,8 @@ pub(crate) use linux::*;
 pub(crate) use macos::*;
 #[cfg(target_os = "linux")]
 pub(crate) use observe::*;
+#[cfg(target_env = "gnu")]
+pub(crate) use threads::*;
 
 /// How a wait for a changed word ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
