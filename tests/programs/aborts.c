@@ -43,7 +43,7 @@ static enum verdict fork_and_abort(void) {
         abort();
     }
     int status;
-    if (!ends(child, &status)) return HUNG;
+    if (!ends_in_time(child, &status)) return HUNG;
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? FINISHED : CRASHED;
 }
 
@@ -76,7 +76,7 @@ static void end(const char *how) {
         abort();
     }
     int status;
-    if (!ends(child, &status)) die("abort does not return, but does not end the process either");
+    if (!ends_in_time(child, &status)) die("abort does not return, but does not end the process either");
     printf("%s: status %#x\n", how, status);
 }
 

@@ -142,7 +142,7 @@ static inline long now_ms(void) {
 }
 
 // Waits for a child of ours and tells how it ended. False if it hung and was killed.
-static inline bool ends(pid_t child, int *status) {
+static inline bool ends_in_time(pid_t child, int *status) {
     bool hung = false;
     char before[1024] = "", now[1024];
     int fd = syscall(SYS_pidfd_open, child, 0);
@@ -167,7 +167,7 @@ static inline bool ends(pid_t child, int *status) {
 // The same for a child that must exit with 0.
 static inline enum verdict watch(pid_t child) {
     int status;
-    if (!ends(child, &status)) return HUNG;
+    if (!ends_in_time(child, &status)) return HUNG;
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? FINISHED : CRASHED;
 }
 

@@ -39,7 +39,7 @@ static void *run_watched(void *argument) {
 
 // Waits until the thread is done, true, or sits in the same endless wait, which begins like `wait`, at two
 // looks.
-static bool has_ended(struct watched *thread, bool (*waits)(const char *)) {
+static bool ends(struct watched *thread, bool (*waits)(const char *)) {
     char before[256] = "", now[256], name[64];
     while (!atomic_load(&thread->done)) {
         poll(NULL, 0, LOOK_EVERY_MS);
@@ -77,7 +77,7 @@ static int fork_beside_input(void) {
     bool ended[THREADS];
     for (int i = 0; i < THREADS; i++) {
         start_thread(&handles[i], run_watched, &threads[i]);
-        ended[i] = has_ended(&threads[i], waits[i]);
+        ended[i] = ends(&threads[i], waits[i]);
     }
     if (write(ends_of_pipe[1], "x", 1) != 1) die("write");
     for (int i = 0; i < THREADS; i++) pthread_join(handles[i], NULL);
