@@ -139,6 +139,8 @@ fn enter(root: &CStr, mounts: &[Mount]) -> io::Result<()> {
     check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
     // Nothing that is mounted from here on is seen outside.
     mount(c"none", c"/", libc::MS_REC | libc::MS_PRIVATE)?;
+    // A place where something is mounted, so that programs can move to a mount name space of their own.
+    mount(root, root, libc::MS_BIND | libc::MS_REC)?;
     for Mount { directory, place } in mounts {
         mount(directory, place, libc::MS_BIND | libc::MS_REC)?;
     }
