@@ -68,7 +68,13 @@ fn table(documents: &[(&Libc, Value)]) -> String {
     }
     let machine = &first["machine"];
     let (kernel, processors) = (text(&machine["kernel"]), number(&machine["processors"]));
-    write!(lines, "\nMeasured on Linux {kernel}, {processors} processors.\n").expect("room");
+    let (forks, cut_off) = length();
+    write!(
+        lines,
+        "\n{forks} forks a row and side; a bare row is decided when {cut_off} have hung. Linux {kernel}, \
+         {processors} processors.\n"
+    )
+    .expect("room");
     lines
 }
 
