@@ -28,6 +28,7 @@ const FOREIGN_BUDGET_NS: u64 = 10_000_000;
 /// 1 if some thread has a mark that ends when the gate opens: [`WAIVED`] or [`PASSED`].
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static MARKS: AtomicU32 = AtomicU32::new(0);
+
 /// Which threads a closed gate must be free of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {

@@ -16,8 +16,9 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crate::family::Family;
+use crate::reader::{self, Inside, Orphaned};
 use crate::table::{exits, next};
-use crate::{child, object, options, reader, sys};
+use crate::{child, object, options, sys};
 
 /// A lock that one thread can take several times (sysdeps/nptl/libc-lock.h).
 #[repr(C)]
@@ -53,8 +54,7 @@ pub(crate) type Function = unsafe extern "C-unwind" fn();
 
 /// The hook for `exit`.
 pub(crate) unsafe fn exit(status: c_int) -> ! {
-    let _inside = is_whole_process().then(|| reader::enter(Family::Exit));
-    begin(|| {
+    let _inside = begin(|| {
         // SAFETY: the handler lives as long as the process.
         unsafe { exits::__cxa_atexit.ensure()(find, ptr::null_mut(), ptr::null_mut()) };
     });
@@ -64,8 +64,7 @@ pub(crate) unsafe fn exit(status: c_int) -> ! {
 
 /// The hook for `quick_exit`.
 pub(crate) unsafe fn quick_exit(status: c_int) -> ! {
-    let _inside = is_whole_process().then(|| reader::enter(Family::Exit));
-    begin(|| {
+    let _inside = begin(|| {
         // SAFETY: the handler lives as long as the process.
         unsafe { exits::__cxa_at_quick_exit.ensure()(find, ptr::null_mut()) };
     });
@@ -108,11 +107,21 @@ unsafe extern "C-unwind" fn run_main(
     unsafe { exit(status) }
 }
 
-/// Notes that this thread ends the process, and has `register` make `find` the next handler to run.
-fn begin(register: impl FnOnce()) {
-    if options::off() || sys::glibc_minor() < FIRST_KEPT || !is_whole_process() {
-        return;
+/// Enters, and has the lock found. A child of `vfork` does neither: it ends, but the thread goes on in the
+/// parent, whose memory this is.
+fn begin(register: impl FnOnce()) -> Option<Result<Inside, Orphaned>> {
+    if sys::getpid() != child::pid() {
+        return None;
     }
+    let inside = reader::enter(Family::Exit);
+    if !options::off() && sys::glibc_minor() >= FIRST_KEPT {
+        look_for_lock(register);
+    }
+    Some(inside)
+}
+
+/// Notes that this thread ends the process, and has `register` make `find` the next handler to run.
+fn look_for_lock(register: impl FnOnce()) {
     let first = ENDING.compare_exchange(0, this_thread(), Ordering::Relaxed, Ordering::Relaxed);
     if first.is_err() || !LOCK.load(Ordering::Relaxed).is_null() {
         return;
@@ -141,11 +150,6 @@ unsafe extern "C-unwind" fn find(_: *mut c_void) {
     } else {
         log::warn!("the lock of exit was not found; a child forked from now on may hang in exit");
     }
-}
-
-/// False in a child of `vfork`: it ends, but the thread goes on in the parent, whose memory this is.
-fn is_whole_process() -> bool {
-    sys::getpid() == child::pid()
 }
 
 fn this_thread() -> usize {

@@ -84,14 +84,18 @@ pub(crate) fn activity(tid: u32) -> Activity {
 /// `None` if the thread is running, in a page fault, gone, or `/proc` cannot be read (not mounted, fd limit): the
 /// caller must then assume the worst. Format: proc(5), `/proc/pid/syscall`.
 fn thread_syscall(tid: u32) -> Option<InSyscall> {
+    parse(thread_file(tid, "syscall", &mut [0; 256])?)
+}
+
+/// The beginning of the file `name` that `/proc` has about thread `tid`, as much as fits.
+pub(super) fn thread_file<'a>(tid: u32, name: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let mut path = Text::<48>::new();
-    write!(path, "/proc/self/task/{tid}/syscall\0").ok()?;
+    write!(path, "/proc/self/task/{tid}/{name}\0").ok()?;
     let path = core::ffi::CStr::from_bytes_until_nul(path.as_bytes()).ok()?;
     let fd = open_read(path)?;
-    let mut line = [0u8; 256];
-    let len = read(fd, &mut line);
+    let len = read(fd, buffer);
     close(fd);
-    parse(line.get(..len?)?)
+    buffer.get(..len?)
 }
 
 fn parse(line: &[u8]) -> Option<InSyscall> {

@@ -1,9 +1,6 @@
 //! The threads of this process, as `/proc` lists them.
 
-use core::fmt::Write;
-
-use super::{Activity, activity, close, list, open_read, read};
-use crate::text::Text;
+use super::{Activity, activity, close, list, observe, open_read};
 
 /// Whether `is` holds for some thread of this process. Format: getdents(2).
 pub(crate) fn any_thread(mut is: impl FnMut(u32) -> bool) -> bool {
@@ -35,16 +32,10 @@ fn split_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Whether thread `tid` runs, or is about to, and blocks all signals that libc lets anybody block: not
 /// SIGKILL, SIGSTOP and its own two. Format: proc(5), `/proc/pid/status`.
 pub(crate) fn runs_without_signals(tid: u32) -> bool {
-    let mut path = Text::<48>::new();
-    let mut status = [0u8; 2048];
-    let known = write!(path, "/proc/self/task/{tid}/status\0").is_ok();
-    let path = core::ffi::CStr::from_bytes_until_nul(path.as_bytes());
-    let Some(fd) = path.ok().filter(|_| known).and_then(open_read) else {
+    let mut status = [0; 2048];
+    let Some(status) = observe::thread_file(tid, "status", &mut status) else {
         return false;
     };
-    let len = read(fd, &mut status);
-    close(fd);
-    let status = status.get(..len.unwrap_or(0)).unwrap_or_default();
     let exempt = [libc::SIGKILL, libc::SIGSTOP, 32, 33].map(|signal| 1 << (signal - 1));
     let without_signals = field(status, "SigBlk:")
         .and_then(|mask| u64::from_str_radix(mask, 16).ok())
