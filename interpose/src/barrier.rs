@@ -27,9 +27,16 @@ pub(crate) fn light() {
 /// loom has no membarrier: in the model both sides are fences, and the test takes either away.
 #[cfg(loom)]
 pub(crate) fn light() {
-    if cfg!(not(forkfix_no_light_barrier)) {
+    if !is_without("light") {
         fence(Ordering::SeqCst);
     }
+}
+
+/// Whether the model is to go without that barrier.
+#[cfg(loom)]
+fn is_without(side: &str) -> bool {
+    static WITHOUT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    WITHOUT.get_or_init(|| std::env::var("FORKFIX_MODEL_WITHOUT").unwrap_or_default()) == side
 }
 
 /// The forker's side. `fenced` tells that the readers execute fences themselves.
@@ -54,7 +61,7 @@ pub(crate) fn heavy(_fenced: bool) {
 /// The forker's side in the model.
 #[cfg(loom)]
 pub(crate) fn heavy(_fenced: bool) {
-    if cfg!(not(forkfix_no_heavy_barrier)) {
+    if !is_without("heavy") {
         fence(Ordering::SeqCst);
     }
 }

@@ -1,8 +1,8 @@
 //! The gate, checked by loom: every interleaving and every reordering that C11 allows.
 //!
 //! Run by `make test` (`tests/model.rs`) with `RUSTFLAGS="--cfg loom"`, and twice more with one of
-//! the two barriers taken out (`--cfg forkfix_no_light_barrier`, `--cfg forkfix_no_heavy_barrier`),
-//! when the first two models must fail.
+//! the two barriers taken out (`FORKFIX_MODEL_WITHOUT=light`, then `heavy`), when the first two models
+//! must fail.
 //!
 //! The forker's waiting is not modelled with a loop, which loom cannot bound: a forker that sees
 //! somebody inside goes on without forking. That it would be woken up is a property of its own, the

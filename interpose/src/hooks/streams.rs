@@ -29,7 +29,7 @@ pub(crate) unsafe fn fflush(stream: *mut FILE) -> c_int {
         flush_all()
     } else {
         // SAFETY: the caller's argument, passed on.
-        unsafe { next::fflush.get()(stream) }
+        unsafe { next::fflush.ensure()(stream) }
     };
     if let Some(inside) = at_once {
         inside.leave();
