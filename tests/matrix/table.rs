@@ -57,16 +57,19 @@ fn table(documents: &[(&Libc, Value)]) -> String {
     lines.push_str("\n|---|---|");
     lines.extend(documents.iter().map(|_| "---|---|"));
     lines.push('\n');
-    let (_, first) = documents.first().expect("there are libcs");
-    for (index, row) in rows(first).iter().enumerate() {
+    // An old libc may lack what a row is about.
+    let (_, newest) = documents.last().expect("there are libcs");
+    for row in rows(newest) {
         write!(lines, "| {} | {} |", text(&row["id"]), text(&row["family"])).expect("room");
         for (_, document) in documents {
-            let row = &rows(document)[index];
-            write!(lines, " {} | {} |", cell(&row["bare"]), cell(&row["protected"])).expect("room");
+            let cells = rows(document).iter().find(|other| other["id"] == row["id"]);
+            let cells = cells.map(|row| ["bare", "protected"].map(|side| cell(&row[side])));
+            let [bare, protected] = cells.unwrap_or_else(|| ["–", "–"].map(str::to_owned));
+            write!(lines, " {bare} | {protected} |").expect("room");
         }
         lines.push('\n');
     }
-    let machine = &first["machine"];
+    let machine = &newest["machine"];
     let (kernel, processors) = (text(&machine["kernel"]), number(&machine["processors"]));
     let (forks, cut_off) = length();
     write!(

@@ -87,6 +87,13 @@ pub(in crate::prove) fn first_conversion() -> bool {
     length == 2
 }
 
+/// Whether the next call can be made without end.
+pub(in crate::prove) fn configures_frugally() -> bool {
+    let version = crate::sys::libc();
+    let minor = version.strip_prefix("glibc 2.").and_then(|minor| minor.parse().ok());
+    minor.is_none_or(|minor: u32| minor >= 33)
+}
+
 /// Says anew where users are looked up: another database than the child's, but the same locks.
 pub(in crate::prove) fn configure_lookup() -> bool {
     // SAFETY: both strings end with a NUL; libc copies what it keeps.

@@ -26,6 +26,12 @@ static TRANSLATION: Need = Need {
     lacking: "no locale with translated messages of libc is installed (on Debian, locales-all and libc-l10n)",
 };
 
+/// Before 2.33 each call leaves memory behind: a run takes gigabytes (`nss/nsswitch.c`).
+static FRUGAL_CONFIGURATION: Need = Need {
+    is_met: calls::configures_frugally,
+    lacking: "__nss_configure_lookup of this glibc leaks memory with each call (before 2.33)",
+};
+
 pub(super) static ROWS: &[Hazard] = &[
     Hazard::pair(Locale, "strerror", SETLOCALE, STRERROR),
     Hazard::pair(Locale, "setlocale-readers", STRERROR, SETLOCALE),
@@ -44,7 +50,10 @@ pub(super) static ROWS: &[Hazard] = &[
     Hazard::same(Nss, "getspnam", calls::getspnam).after(calls::files_only),
     Hazard::same(Nss, "getnetbyname", calls::getnetbyname).after(calls::files_only),
     Hazard::same(Nss, "getrpcbyname", calls::getrpcbyname).after(calls::files_only),
-    Hazard::pair(Nss, "nss-cold", CONFIGURE, GETGRGID).after(calls::files_only).cold(),
+    Hazard::pair(Nss, "nss-cold", CONFIGURE, GETGRGID)
+        .after(calls::files_only)
+        .cold()
+        .needs(&FRUGAL_CONFIGURATION),
     Hazard::pair(Resolver, "getnameinfo", RES_INIT, GETNAMEINFO).after(calls::files_only),
     Hazard::same(Conversion, "iconv_open", calls::iconv_open),
     Hazard::same(Conversion, "swprintf", calls::swprintf_number),
