@@ -35,6 +35,8 @@ pub(crate) fn repair() {
 fn repair_without(gone: impl Fn(&Slot) -> bool) {
     PID.store(sys::getpid(), Ordering::Relaxed);
     let tid = sys::gettid();
+    #[cfg(target_os = "linux")]
+    crate::locks::repair(slot::mine(), tid, &gone);
     #[cfg(target_env = "musl")]
     crate::musl::repair(slot::mine().tid.load(Ordering::Relaxed), tid, &gone);
     let mut lost = 0;

@@ -11,10 +11,12 @@ use crate::family::Family;
 use crate::gate::{GATE, LINGERING};
 #[cfg(target_os = "linux")]
 use crate::hooks::processes;
+#[cfg(target_os = "linux")]
+use crate::locks;
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
 use crate::sync::{AtomicU32, fence};
 use crate::sys::Activity;
-use crate::{child, options, stats, sys};
+use crate::{child, stats, sys};
 
 /// Looks at the ticket before the forker sleeps: about 10 µs, what a short critical section takes.
 const SPINS: u32 = 200;
@@ -93,11 +95,22 @@ pub(crate) fn wait(me: &Slot, scope: Scope) {
 /// Threads that the forker has to wait for, with the family they are in.
 pub(crate) fn readers(me: &Slot, scope: Scope) -> impl Iterator<Item = (&'static Slot, Family)> {
     slot::all().filter_map(move |slot| {
-        let family = Family::from_code(slot.word.load(Ordering::Acquire))?;
+        let family = family_of(slot)?;
         let excused = slot.mark.load(Ordering::Relaxed) & (GIVEN_UP | WAIVED | FORKING) != 0;
         let wanted = scope == Scope::All || scope == Scope::Only(family);
         (wanted && !excused && !ptr::eq(slot, me)).then_some((slot, family))
     })
+}
+
+/// What the thread of `slot` is inside of.
+fn family_of(slot: &Slot) -> Option<Family> {
+    match slot.word.load(Ordering::Acquire) {
+        #[cfg(target_os = "linux")]
+        0 if slot.tid.load(Ordering::Relaxed) != 0 && locks::forker::counts(slot) => {
+            Some(Family::Held)
+        }
+        code => Family::from_code(code),
+    }
 }
 
 /// Counts who is inside, and gives up those whose budget, at most `most_ns`, is used up.
@@ -105,8 +118,12 @@ fn survey(me: &Slot, scope: Scope, elapsed_ns: u64, most_ns: u64) -> Survey {
     let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
     for (slot, family) in readers(me, scope) {
         let mut budget = family.budget_ns().min(most_ns);
-        if elapsed_ns >= budget && makes_progress(me, scope, slot, family) {
-            budget = options::bounded_ns().min(most_ns);
+        #[cfg(target_os = "linux")]
+        if family == Family::Held && locks::forker::cannot_drain(me, slot) {
+            budget = 0;
+        }
+        if budget > 0 && elapsed_ns >= budget && makes_progress(me, scope, slot, family) {
+            budget = family.patience_ns().min(most_ns);
         }
         if elapsed_ns >= budget {
             give_up(slot, family, elapsed_ns);
@@ -135,6 +152,13 @@ fn makes_progress(me: &Slot, scope: Scope, slot: &Slot, family: Family) -> bool 
 
 /// The thread stays inside; this fork and later ones no longer wait for it until it has left.
 fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
+    #[cfg(target_os = "linux")]
+    if family == Family::Held {
+        // It may well be told of later, if it is still so when the fork goes on.
+        locks::forker::give_up(slot);
+        stats::GAVE_UP.add();
+        return;
+    }
     GATE.set(LINGERING, true);
     slot.mark.fetch_or(GIVEN_UP, Ordering::Relaxed);
     fence(Ordering::SeqCst);

@@ -67,6 +67,8 @@ pub(crate) enum Family {
     Stdio,
     /// Libraries that are being loaded. On musl only: of glibc's loader the locks are taken (`loader`).
     Loader,
+    /// No call, but a lock of the program that a thread holds (`locks`).
+    Held,
 }
 
 /// What a thread waits for in the kernel.
@@ -85,7 +87,7 @@ pub(crate) enum HarmlessWait {
 }
 
 impl Family {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::TimeZone,
         Self::Environment,
         Self::Locale,
@@ -113,6 +115,7 @@ impl Family {
         Self::Format,
         Self::Stdio,
         Self::Loader,
+        Self::Held,
     ];
 
     /// The family whose code a slot holds; `None` for 0 (outside) and for the forker's own code.
@@ -155,6 +158,7 @@ impl Family {
             Self::Format => "format",
             Self::Stdio => "stdio",
             Self::Loader => "loader",
+            Self::Held => "lock",
         }
     }
 
@@ -192,6 +196,16 @@ impl Family {
             | Self::Entries
             | Self::Loader => options::blocking_ns(),
             Self::Stdio => options::stdio_ns(),
+            Self::Held => options::locks_ns(),
+        }
+    }
+
+    /// The same if the thread makes progress.
+    pub(crate) fn patience_ns(self) -> u64 {
+        match self {
+            // It may hold the lock for as long as it likes; on a busy machine it had little of its budget.
+            Self::Held => 5 * self.budget_ns(),
+            _ => options::bounded_ns(),
         }
     }
 
@@ -206,7 +220,8 @@ impl Family {
             | Self::Threads
             | Self::Format
             | Self::Stdio
-            | Self::Loader => true,
+            | Self::Loader
+            | Self::Held => true,
             // Where nothing tells that a thread waits for a process, without the lock.
             Self::Popen => cfg!(target_os = "macos"),
             _ => false,
@@ -217,6 +232,7 @@ impl Family {
     pub(crate) fn consequence(self) -> &'static str {
         match self {
             Self::Exit => "the child can end all the same",
+            Self::Held => "the child has its locks free",
             _ if self.passes() => "a child that needs the same lock may hang",
             _ => "the child will answer such calls with an error",
         }

@@ -68,6 +68,10 @@ fn finish(phase: Phase, repair: fn()) {
     if forker::is_mine() {
         forker::open();
     }
+    #[cfg(target_os = "linux")]
+    if phase == Phase::Parent {
+        crate::locks::tell();
+    }
     atfork::run(phase, Tier::Application, bound);
     forks.pop();
 }

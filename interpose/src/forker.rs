@@ -72,6 +72,8 @@ pub(crate) fn close(scope: Scope) -> bool {
             drain::forget_passes();
             hold(me);
         }
+        #[cfg(target_os = "linux")]
+        crate::locks::note(me);
     }
     true
 }

@@ -17,6 +17,7 @@
 //! | `fork`, `triple` | the whole sequence on one screen, and who calls it; `page` keeps what it writes together |
 //! | `atfork`, `object` | the registry of fork handlers, and which of them are the allocator's |
 //! | `child` | the only code that runs in the child before `fork` returns |
+//! | `locks` | Linux: locks of the program, waited for like calls of libc, and free again in the child |
 //! | `loader` | glibc: the loader's own locks, which are taken instead of gated |
 //! | `musl` | what musl's fork leaves locked in the child, and where it is repaired |
 //! | `spawn`, `preload` | the environment that new programs get |
@@ -62,6 +63,8 @@ mod load;
 mod loader;
 #[cfg(not(loom))]
 mod lock;
+#[cfg(target_os = "linux")]
+mod locks;
 #[cfg(not(loom))]
 mod logger;
 #[cfg(all(target_env = "musl", not(loom)))]

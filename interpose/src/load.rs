@@ -47,6 +47,7 @@ extern "C" fn load() {
 #[cfg(target_os = "linux")]
 fn find_what_the_system_has() {
     threads::find_flag();
+    crate::locks::choose();
     #[cfg(target_env = "gnu")]
     {
         crate::hooks::plain::find_tables();

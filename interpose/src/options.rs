@@ -19,6 +19,10 @@ static FENCE: AtomicBool = AtomicBool::new(false);
 static BOUNDED_MS: AtomicU32 = AtomicU32::new(1000);
 static BLOCKING_MS: AtomicU32 = AtomicU32::new(100);
 static STDIO_MS: AtomicU32 = AtomicU32::new(10);
+#[cfg(target_os = "linux")]
+static LOCKS_MS: AtomicU32 = AtomicU32::new(10);
+#[cfg(target_os = "linux")]
+static ORPHANS: AtomicU32 = AtomicU32::new(Orphans::Repair as u32);
 static OFF: AtomicBool = AtomicBool::new(false);
 
 /// The longest budget that makes sense: a fork that takes a minute counts as hung.
@@ -85,6 +89,23 @@ const OPTIONS: &[Opt] = &[
         about: "how long a fork waits for calls that use a stream (default 10)",
         set: |value| number(&STDIO_MS, value),
     },
+    #[cfg(target_os = "linux")]
+    Opt {
+        key: "locks_ms",
+        takes: "a number of milliseconds from 0 to 60000",
+        about: "how long a fork waits for threads that hold a lock of the program (default 10)",
+        set: |value| number(&LOCKS_MS, value),
+    },
+    #[cfg(target_os = "linux")]
+    Opt {
+        key: "orphans",
+        takes: "repair, report, abort or off",
+        about: "locks of the program that a child finds held: repair frees them; report and abort do not, abort ends the child; off does not even wait (default repair)",
+        set: |value| {
+            let choice = Orphans::ALL.iter().find(|(name, _)| *name == value);
+            choice.map(|(_, choice)| ORPHANS.store(*choice as u32, Ordering::Relaxed)).is_some()
+        },
+    },
     #[cfg(target_os = "macos")]
     Opt {
         key: "warmup",
@@ -93,6 +114,31 @@ const OPTIONS: &[Opt] = &[
         set: warmup::choose,
     },
 ];
+
+/// What becomes of the program's locks whose holders are gone in a child.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(crate) enum Orphans {
+    /// They are free again.
+    Repair,
+    /// They stay as they are, and are told of.
+    Report,
+    /// The child ends by SIGABRT.
+    Abort,
+    /// Nothing is done about locks at all.
+    Off,
+}
+
+#[cfg(target_os = "linux")]
+impl Orphans {
+    const ALL: [(&'static str, Self); 4] = [
+        ("repair", Self::Repair),
+        ("report", Self::Report),
+        ("abort", Self::Abort),
+        ("off", Self::Off),
+    ];
+}
 
 fn switch(place: &AtomicBool, value: &str) -> bool {
     place.store(value == "1", Ordering::Relaxed);
@@ -223,6 +269,22 @@ pub(crate) fn blocking_ns() -> u64 {
 /// Budget of calls that use a stream, in nanoseconds.
 pub(crate) fn stdio_ns() -> u64 {
     u64::from(STDIO_MS.load(Ordering::Relaxed)) * 1_000_000
+}
+
+/// How long a fork waits for threads that hold a lock of the program, in nanoseconds.
+pub(crate) fn locks_ns() -> u64 {
+    #[cfg(target_os = "linux")]
+    let ms = LOCKS_MS.load(Ordering::Relaxed);
+    #[cfg(target_os = "macos")]
+    let ms = 0;
+    u64::from(ms) * 1_000_000
+}
+
+/// What becomes of the program's locks whose holders are gone in a child.
+#[cfg(target_os = "linux")]
+pub(crate) fn orphans() -> Orphans {
+    let choice = ORPHANS.load(Ordering::Relaxed) as usize;
+    Orphans::ALL.get(choice).map_or(Orphans::Repair, |(_, choice)| *choice)
 }
 
 #[cfg(test)]

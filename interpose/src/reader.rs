@@ -142,8 +142,11 @@ pub(crate) fn enter(family: Family) -> Result<Inside, Orphaned> {
 /// Waits until the gate is open and this thread's word is seen by the next forker.
 fn wait_at_gate(slot: &Slot, family: Family) {
     fence(Ordering::SeqCst);
-    let must_wait =
-        || GATE.flags() & CLOSED != 0 && slot.mark.load(Ordering::Relaxed) & PASSED == 0;
+    let must_wait = || {
+        GATE.flags() & CLOSED != 0
+            && slot.mark.load(Ordering::Relaxed) & PASSED == 0
+            && !passes_with_lock(slot)
+    };
     if !must_wait() {
         return;
     }
@@ -159,12 +162,23 @@ fn wait_at_gate(slot: &Slot, family: Family) {
     }
 }
 
+/// Whether the thread holds a lock of the program that the forker still waits for.
+fn passes_with_lock(slot: &Slot) -> bool {
+    #[cfg(target_os = "linux")]
+    return crate::locks::is_inside(slot) && forker::admits_nested(slot);
+    #[cfg(target_os = "macos")]
+    {
+        let _ = slot;
+        false
+    }
+}
+
 /// Sleeps until the gate opens, or for a while. `stuck` counts how often in a row the forker was seen
 /// stuck.
 ///
 /// Passing a closed gate is the lesser evil only if it would never open: at the second look, since the
 /// forker may have to wait for a lock of libc for a moment, the thread gets leave to pass.
-fn sleep_at_gate(slot: &Slot, stuck: &mut u32) {
+pub(crate) fn sleep_at_gate(slot: &Slot, stuck: &mut u32) {
     let timed_out = GATE.expect_sleep().is_some_and(|flags| {
         sys::futex_wait(GATE.flags_word(), flags, PATIENCE_NS) == sys::Wait::TimedOut
     });
@@ -189,6 +203,7 @@ pub(crate) extern "C" fn wait_outside(next: &next::Definition) {
     while GATE.flags() & CLOSED != 0
         && slot.word.load(Ordering::Relaxed) == 0
         && slot.mark.load(Ordering::Relaxed) & PASSED == 0
+        && !passes_with_lock(slot)
     {
         sleep_at_gate(slot, &mut stuck);
     }

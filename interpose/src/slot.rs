@@ -15,6 +15,8 @@ use core::sync::atomic::AtomicPtr;
 #[cfg(target_env = "gnu")]
 use crate::annex::Annex;
 use crate::bounds::ForkBounds;
+#[cfg(target_os = "linux")]
+use crate::locks::Ledger;
 use crate::sync::{AtomicU32, Ordering, fence};
 use crate::{child, forker, sys, tls};
 
@@ -63,6 +65,13 @@ static IN_USE: AtomicU32 = AtomicU32::new(0);
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 static LOWEST_FREE: AtomicU32 = AtomicU32::new(0);
 
+/// The ledgers of the first records' threads, and of the others'.
+#[cfg(target_os = "linux")]
+static FIRST_LEDGERS: [Ledger; STATIC_SLOTS] = [const { Ledger::new() }; STATIC_SLOTS];
+#[cfg(target_os = "linux")]
+static MORE_LEDGERS: [AtomicPtr<Ledger>; CHUNKS] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
+
 /// Stands in where the kernel has no memory for another record. Its threads are not waited for.
 static UNTRACKED: Slot = Slot::new();
 
@@ -93,8 +102,19 @@ impl Slot {
         Some(unsafe { &*annex })
     }
 
+    /// The thread's ledger of locks.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn ledger(&self) -> Option<&'static Ledger> {
+        let index = self.index.load(Ordering::Relaxed) as usize;
+        FIRST_LEDGERS.get(index).or_else(|| in_chunk(&MORE_LEDGERS, index - STATIC_SLOTS))
+    }
+
     /// Makes the record free. The thread must be gone, or be the caller.
     fn release(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(ledger) = self.ledger() {
+            ledger.clear();
+        }
         self.word.store(0, Ordering::Release);
         self.mark.store(0, Ordering::Relaxed);
         self.tid.store(0, Ordering::Release);
@@ -106,15 +126,36 @@ fn at(index: usize) -> Option<&'static Slot> {
     if let Some(slot) = FIRST.get(index) {
         return Some(slot);
     }
-    let beyond = index - STATIC_SLOTS;
-    let chunk = MORE.get(beyond / CHUNK_SLOTS)?.load(Ordering::Acquire);
+    in_chunk(&MORE, index - STATIC_SLOTS)
+}
+
+/// The object at `index` in chunks that are mapped when one is needed.
+fn in_chunk<T>(chunks: &'static [AtomicPtr<T>; CHUNKS], index: usize) -> Option<&'static T> {
+    let chunk = chunks.get(index / CHUNK_SLOTS)?.load(Ordering::Acquire);
     if chunk.is_null() {
         return None;
     }
-    // SAFETY: a chunk has `CHUNK_SLOTS` records, and the index is taken modulo that.
-    let slot = unsafe { chunk.add(beyond % CHUNK_SLOTS) };
-    // SAFETY: chunks are mapped zeroed, which is a free record, and are never unmapped.
-    Some(unsafe { &*slot })
+    // SAFETY: a chunk has `CHUNK_SLOTS` objects, and the index is taken modulo that.
+    let object = unsafe { chunk.add(index % CHUNK_SLOTS) };
+    // SAFETY: chunks are mapped zeroed, which is a free record or an empty ledger, and never unmapped.
+    Some(unsafe { &*object })
+}
+
+/// Maps the chunk with the object at `index`, unless another thread is faster.
+fn map_chunk<T>(chunks: &[AtomicPtr<T>; CHUNKS], index: usize) -> Option<()> {
+    let chunk = chunks.get(index / CHUNK_SLOTS)?;
+    if !chunk.load(Ordering::Relaxed).is_null() {
+        return Some(());
+    }
+    let size = CHUNK_SLOTS * size_of::<T>();
+    let fresh = sys::map(size)?;
+    let place = fresh.as_ptr().cast();
+    let none = ptr::null_mut();
+    if chunk.compare_exchange(none, place, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        // SAFETY: nobody has seen this mapping.
+        unsafe { sys::unmap(fresh, size) };
+    }
+    Some(())
 }
 
 /// The record at `index`, if need be in a chunk that is mapped now.
@@ -124,21 +165,10 @@ fn at_or_map(index: usize) -> Option<&'static Slot> {
     }
     // Before growing, take back what threads left behind that ended without a destructor.
     all().for_each(reap);
-    let chunk = MORE.get((index - STATIC_SLOTS) / CHUNK_SLOTS)?;
-    let size = CHUNK_SLOTS * size_of::<Slot>();
-    let fresh = sys::map(size)?;
-    if chunk
-        .compare_exchange(
-            ptr::null_mut(),
-            fresh.as_ptr().cast(),
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        )
-        .is_err()
-    {
-        // SAFETY: another thread was faster; nobody has seen this mapping.
-        unsafe { sys::unmap(fresh, size) };
-    }
+    // First, so that no thread has a record without one.
+    #[cfg(target_os = "linux")]
+    map_chunk(&MORE_LEDGERS, index - STATIC_SLOTS)?;
+    map_chunk(&MORE, index - STATIC_SLOTS)?;
     at(index)
 }
 
@@ -194,6 +224,8 @@ pub(crate) fn register() -> &'static Slot {
         // SAFETY: as in `mine`.
         return unsafe { &*earlier };
     }
+    #[cfg(target_os = "linux")]
+    tls::set_ledger(slot.ledger().filter(|_| crate::locks::are_tracked()));
     tls::set_slot(slot);
     if let Some(key) = key {
         // SAFETY: the key exists; the value is only ever handed to `give_back`.
@@ -208,8 +240,9 @@ fn take_free() -> Option<&'static Slot> {
     let mut index = start;
     loop {
         let slot = at_or_map(index as usize)?;
+        // Before it is anybody's: the ledger is found by it.
+        slot.index.store(index, Ordering::Relaxed);
         if slot.tid.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            slot.index.store(index, Ordering::Relaxed);
             IN_USE.fetch_max(index + 1, Ordering::AcqRel);
             // Only if no record below was freed meanwhile.
             let _ =
@@ -224,6 +257,8 @@ fn take_free() -> Option<&'static Slot> {
 /// and this destructor runs once more.
 extern "C" fn give_back(slot: *mut c_void) {
     tls::set_slot(ptr::null());
+    #[cfg(target_os = "linux")]
+    tls::set_ledger(None);
     // SAFETY: `slot` is the record that this thread registered; records are never unmapped.
     unsafe { &*slot.cast_const().cast::<Slot>() }.release();
     fence(Ordering::SeqCst);

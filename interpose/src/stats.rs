@@ -29,6 +29,15 @@ pub(crate) static PARKED: Counter = Counter::new();
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 pub(crate) static ANSWERS: Counter = Counter::new();
 
+/// Locks of the program that others held when a thread forked.
+#[cfg(target_os = "linux")]
+#[unsafe(link_section = ".data.forkfix")]
+pub(crate) static ORPHANED: Counter = Counter::new();
+/// Locks of the program that were made free, in this process, which is a child.
+#[cfg(target_os = "linux")]
+#[unsafe(link_section = ".data.forkfix")]
+pub(crate) static REPAIRED: Counter = Counter::new();
+
 /// A number that only goes up.
 pub(crate) struct Counter(AtomicU64);
 
@@ -125,6 +134,8 @@ pub(crate) fn reset() {
     for counter in [&FORKS, &FAILED, &GAVE_UP, &WAIVED, &PARKED, &ANSWERS] {
         counter.reset();
     }
+    #[cfg(target_os = "linux")]
+    ORPHANED.reset();
     if WAITS.count() > 0 {
         WAITS.reset();
     }
@@ -151,11 +162,11 @@ static AT_EXIT: extern "C" fn() = print;
     expect(dead_code, reason = "registered in the real library only")
 )]
 extern "C" fn print() {
-    if !options::stats() || FORKS.get() + ANSWERS.get() == 0 {
+    if !options::stats() || FORKS.get() + ANSWERS.get() + repaired() == 0 {
         return;
     }
     let mut line = Text::<384>::new();
-    let _ = writeln!(
+    let _ = write!(
         line,
         "forkfix[{}]: stats forks={} failed={} waits={} wait_median_us={} wait_p99_us={} \
          wait_max_us={} gave_up={} waived={} parked={} answers={} slots={}",
@@ -172,7 +183,17 @@ extern "C" fn print() {
         ANSWERS.get(),
         slot::in_use(),
     );
+    #[cfg(target_os = "linux")]
+    let _ = write!(line, " orphaned={} repaired={}", ORPHANED.get(), REPAIRED.get());
+    line.end_line();
     sys::write(libc::STDERR_FILENO, line.as_bytes());
+}
+
+fn repaired() -> u64 {
+    #[cfg(target_os = "linux")]
+    return REPAIRED.get();
+    #[cfg(target_os = "macos")]
+    0
 }
 
 #[cfg(test)]

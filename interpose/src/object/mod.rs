@@ -25,6 +25,25 @@ fn describe(address: *const c_void) -> Option<libc::Dl_info> {
     (known != 0).then_some(info)
 }
 
+/// Where `address` is: the file name of the object, the nearest symbol with the distance from it in bytes,
+/// and the distance from the object's beginning. Takes the loader's locks.
+#[cfg(target_os = "linux")]
+pub(crate) fn place_of(
+    address: *const c_void,
+) -> Option<(&'static str, Option<(&'static str, usize)>, usize)> {
+    let info = describe(address)?;
+    let text = |text: *const core::ffi::c_char| {
+        // SAFETY: null, or the loader's string, which lives as long as the object; the caller uses it at
+        // once.
+        let text = (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })?;
+        text.to_str().ok()
+    };
+    let file = text(info.dli_fname)?;
+    let file = file.rsplit('/').next().unwrap_or(file);
+    let symbol = text(info.dli_sname).map(|name| (name, address.addr() - info.dli_saddr.addr()));
+    Some((file, symbol, address.addr() - info.dli_fbase.addr()))
+}
+
 /// The path by which the loader knows the object whose code is at `address`, for as long as it is
 /// loaded.
 pub(crate) fn path_at(address: *const c_void) -> Option<&'static CStr> {

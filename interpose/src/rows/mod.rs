@@ -104,7 +104,7 @@ macro_rules! gated {
 macro_rules! routed {
     ($(
         $check:ident $name:ident $(as $symbol:literal)? ($($arg:ident: $ty:ty),*) $(-> $ret:ty)?
-            => $body:path $(, $version:literal)?;
+            => $body:expr $(, $version:literal)?;
     )*) => {
         $crate::rows::next_definitions! {
             routed_next: $(
@@ -115,7 +115,7 @@ macro_rules! routed {
             $crate::rows::check!($check $name, unsafe extern "C" fn($($ty),*) $(-> $ret)?);
             $crate::rows::export!($name [$($symbol)?] ($($arg: $ty),*) -> $crate::rows::or_unit!($($ret)?), {
                 // SAFETY: the caller's arguments, passed on to the body of this hook.
-                unsafe { $body($($arg),*) }
+                unsafe { ($body)($($arg),*) }
             });
         )*
     };

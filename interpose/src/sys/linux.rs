@@ -211,6 +211,33 @@ pub(crate) fn exit_now(status: c_int) -> ! {
     }
 }
 
+/// Ends the process by SIGABRT, whatever the program does about that signal.
+pub(crate) fn abort() -> ! {
+    let default = [0usize; 4];
+    let (action, none) = (default.as_ptr(), ptr::null::<u8>());
+    // The kernel's own layout: the handler first, then flags, restorer and mask, all zero.
+    sys!(SYS_rt_sigaction, libc::SIGABRT, action, none, size_of::<u64>());
+    restore_signals(0);
+    sys!(SYS_kill, getpid(), libc::SIGABRT);
+    exit_now(128 + libc::SIGABRT)
+}
+
+/// Whether the memory at `address` is shared with other processes: a page of a file, or of shared memory.
+/// Format: `Documentation/admin-guide/mm/pagemap.rst` of the kernel.
+pub(crate) fn is_shared(address: usize) -> bool {
+    const FILE_OR_SHARED: u64 = 1 << 61;
+    let Some(fd) = open_read(c"/proc/self/pagemap") else {
+        return false;
+    };
+    let mut entry = 0u64;
+    // SAFETY: any number may be asked for.
+    let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
+    let from = address / page.max(1) * size_of::<u64>();
+    let len = sys!(SYS_pread64, fd, &raw mut entry, size_of::<u64>(), from);
+    close(fd);
+    len == size_of::<u64>() as isize && entry & FILE_OR_SHARED != 0
+}
+
 /// Maps `size` bytes of zeroed memory; `None` if the kernel has none to give.
 pub(crate) fn map(size: usize) -> Option<ptr::NonNull<u8>> {
     let result = sys!(

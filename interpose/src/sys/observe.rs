@@ -88,7 +88,7 @@ fn thread_syscall(tid: u32) -> Option<InSyscall> {
 }
 
 /// The beginning of the file `name` that `/proc` has about thread `tid`, as much as fits.
-pub(super) fn thread_file<'a>(tid: u32, name: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+pub(crate) fn thread_file<'a>(tid: u32, name: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let mut path = Text::<48>::new();
     write!(path, "/proc/self/task/{tid}/{name}\0").ok()?;
     let path = core::ffi::CStr::from_bytes_until_nul(path.as_bytes()).ok()?;

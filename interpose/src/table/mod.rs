@@ -16,6 +16,8 @@
 
 #[cfg(target_env = "gnu")]
 mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) mod locks;
 #[cfg(target_os = "macos")]
 mod macos;
 #[cfg(target_env = "musl")]

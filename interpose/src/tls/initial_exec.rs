@@ -1,4 +1,4 @@
-//! Linux: one pointer of thread-local storage, in the initial-exec model.
+//! Linux: pointers in thread-local storage, in the initial-exec model.
 //!
 //! `thread_local!` in a shared library calls `__tls_get_addr`, which costs 2 ns, may allocate and
 //! may take a lock of the loader on the first touch. A preloaded library is always part of the
@@ -8,6 +8,7 @@
 use core::arch::{asm, global_asm};
 use core::ptr;
 
+use crate::locks::Ledger;
 use crate::slot::Slot;
 
 global_asm!(
@@ -18,77 +19,98 @@ global_asm!(
     ".type forkfix_tls_slot, %object",
     ".size forkfix_tls_slot, 8",
     "forkfix_tls_slot: .zero 8",
+    ".globl forkfix_tls_ledger",
+    ".hidden forkfix_tls_ledger",
+    ".type forkfix_tls_ledger, %object",
+    ".size forkfix_tls_ledger, 8",
+    "forkfix_tls_ledger: .zero 8",
     ".popsection",
 );
 
-/// The calling thread's slot, or null.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(crate) fn slot() -> *const Slot {
-    let address: usize;
-    // SAFETY: reads eight bytes of this thread's own TLS block, at the offset that the loader put
-    // into the GOT; touches neither flags nor stack.
-    unsafe {
-        asm!(
-            "mov {0}, qword ptr [rip + forkfix_tls_slot@GOTTPOFF]",
-            "mov {0}, qword ptr fs:[{0}]",
-            out(reg) address,
-            options(nostack, readonly, preserves_flags),
-        );
-    }
-    ptr::with_exposed_provenance(address)
+/// Reads a pointer of this thread's own TLS block, at the offset that the loader put into the GOT.
+macro_rules! load {
+    ($variable:literal) => {{
+        let address: usize;
+        // SAFETY: reads eight bytes that nothing but this thread accesses; touches neither flags nor stack.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            asm!(
+                concat!("mov {0}, qword ptr [rip + ", $variable, "@GOTTPOFF]"),
+                "mov {0}, qword ptr fs:[{0}]",
+                out(reg) address,
+                options(nostack, readonly, preserves_flags),
+            );
+        }
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        unsafe {
+            asm!(
+                concat!("adrp {0}, :gottprel:", $variable),
+                concat!("ldr {0}, [{0}, :gottprel_lo12:", $variable, "]"),
+                "mrs {1}, tpidr_el0",
+                "ldr {0}, [{0}, {1}]",
+                out(reg) address,
+                out(reg) _,
+                options(nostack, readonly, preserves_flags),
+            );
+        }
+        ptr::with_exposed_provenance(address)
+    }};
+}
+
+/// Writes one.
+macro_rules! store {
+    ($variable:literal, $pointer:expr) => {{
+        let pointer = $pointer.expose_provenance();
+        // SAFETY: writes eight bytes that nothing but this thread accesses.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            asm!(
+                concat!("mov {0}, qword ptr [rip + ", $variable, "@GOTTPOFF]"),
+                "mov qword ptr fs:[{0}], {1}",
+                out(reg) _,
+                in(reg) pointer,
+                options(nostack, preserves_flags),
+            );
+        }
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        unsafe {
+            asm!(
+                concat!("adrp {0}, :gottprel:", $variable),
+                concat!("ldr {0}, [{0}, :gottprel_lo12:", $variable, "]"),
+                "mrs {1}, tpidr_el0",
+                "str {2}, [{0}, {1}]",
+                out(reg) _,
+                out(reg) _,
+                in(reg) pointer,
+                options(nostack, preserves_flags),
+            );
+        }
+    }};
 }
 
 /// The calling thread's slot, or null.
-#[cfg(target_arch = "aarch64")]
 #[inline(always)]
 pub(crate) fn slot() -> *const Slot {
-    let address: usize;
-    // SAFETY: reads eight bytes of this thread's own TLS block, at the offset that the loader put
-    // into the GOT; touches neither flags nor stack.
-    unsafe {
-        asm!(
-            "adrp {0}, :gottprel:forkfix_tls_slot",
-            "ldr {0}, [{0}, :gottprel_lo12:forkfix_tls_slot]",
-            "mrs {1}, tpidr_el0",
-            "ldr {0}, [{0}, {1}]",
-            out(reg) address,
-            out(reg) _,
-            options(nostack, readonly, preserves_flags),
-        );
-    }
-    ptr::with_exposed_provenance(address)
+    load!("forkfix_tls_slot")
 }
 
 /// Makes `slot` the calling thread's slot.
-#[cfg(target_arch = "x86_64")]
 pub(crate) fn set_slot(slot: *const Slot) {
-    // SAFETY: writes eight bytes of this thread's own TLS block, which nothing else accesses.
-    unsafe {
-        asm!(
-            "mov {0}, qword ptr [rip + forkfix_tls_slot@GOTTPOFF]",
-            "mov qword ptr fs:[{0}], {1}",
-            out(reg) _,
-            in(reg) slot.expose_provenance(),
-            options(nostack, preserves_flags),
-        );
-    }
+    store!("forkfix_tls_slot", slot);
 }
 
-/// Makes `slot` the calling thread's slot.
-#[cfg(target_arch = "aarch64")]
-pub(crate) fn set_slot(slot: *const Slot) {
-    // SAFETY: writes eight bytes of this thread's own TLS block, which nothing else accesses.
-    unsafe {
-        asm!(
-            "adrp {0}, :gottprel:forkfix_tls_slot",
-            "ldr {0}, [{0}, :gottprel_lo12:forkfix_tls_slot]",
-            "mrs {1}, tpidr_el0",
-            "str {2}, [{0}, {1}]",
-            out(reg) _,
-            out(reg) _,
-            in(reg) slot.expose_provenance(),
-            options(nostack, preserves_flags),
-        );
-    }
+/// The calling thread's ledger of locks.
+#[inline(always)]
+pub(crate) fn ledger() -> Option<&'static Ledger> {
+    let ledger: *const Ledger = load!("forkfix_tls_ledger");
+    // SAFETY: null, or what `set_ledger` was given.
+    unsafe { ledger.as_ref() }
+}
+
+/// Makes `ledger` the calling thread's.
+pub(crate) fn set_ledger(ledger: Option<&'static Ledger>) {
+    let ledger = ledger.map_or(ptr::null(), ptr::from_ref);
+    store!("forkfix_tls_ledger", ledger);
 }

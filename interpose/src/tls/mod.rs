@@ -1,6 +1,6 @@
-//! Where a thread finds its [record](crate::slot).
+//! Where a thread finds its [record](crate::slot), and on Linux its ledger of locks.
 //!
-//! One pointer a thread: null until the thread has a record. Readable before any constructor, in signal
+//! A pointer each: null until the thread has a record. Readable before any constructor, in signal
 //! handlers, and in a forked child. `thread_local!` will not do: it may allocate on a thread's first
 //! touch.
 
@@ -13,7 +13,7 @@ mod initial_exec;
 mod specific;
 
 #[cfg(target_os = "linux")]
-pub(crate) use initial_exec::{set_slot, slot};
+pub(crate) use initial_exec::{ledger, set_ledger, set_slot, slot};
 #[cfg(target_os = "macos")]
 pub(crate) use specific::{set_slot, slot};
 

@@ -131,6 +131,8 @@ pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
         names::ALL,
         names::ALL_REDIRECTED,
         stdio::ALL,
+        super::locks::next::ALL,
+        super::locks::ALL_GNU,
     ]
     .into_iter()
     .flatten()

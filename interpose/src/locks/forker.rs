@@ -1,0 +1,80 @@
+//! The forking thread's side: who holds a lock, and for whom it is no use to wait.
+//!
+//! A holding that the forker stopped waiting for is *given*: until it ends, no fork waits for it. So a lock
+//! that a thread never releases costs its budget once. A thread all of whose holdings are given is outside: it
+//! waits at the closed gate like any other, wherever it is then.
+
+use super::ledger::{Holding, Ledger};
+use super::{Kind, layout};
+use crate::slot::{self, Slot};
+use crate::sync::Ordering;
+
+/// Whether a fork has to wait for locks that the thread of `slot` holds.
+pub(crate) fn counts(slot: &Slot) -> bool {
+    super::are_tracked()
+        && slot.ledger().is_some_and(|ledger| ledger.holdings().any(|holding| !holding.given))
+}
+
+/// Stops waiting for what the thread of `slot` holds.
+pub(crate) fn give_up(slot: &Slot) {
+    if let Some(ledger) = slot.ledger() {
+        ledger.give();
+    }
+}
+
+/// Whether any of `holdings`, of thread `tid`, is real and waited for.
+pub(super) fn any_counts(mut holdings: impl Iterator<Item = Holding>, tid: u32) -> bool {
+    holdings.any(|holding| !holding.given && !is_stale(&holding, tid))
+}
+
+/// Whether the lock is not held by thread `tid`, because another one has released it.
+pub(super) fn is_stale(holding: &Holding, tid: u32) -> bool {
+    match holding.kind {
+        Kind::Mutex => match layout::owner(holding.lock) {
+            layout::Owner::Nobody => true,
+            layout::Owner::Thread(owner) => owner != tid,
+            layout::Owner::Unknown => false,
+        },
+        Kind::Read | Kind::Write => !layout::is_busy_rwlock(holding.lock),
+        Kind::Spin => !layout::is_busy_spinlock(holding.lock),
+        Kind::Guard | Kind::Once | Kind::Cond | Kind::Semaphore => false,
+    }
+}
+
+/// Whether the thread of `slot`, which holds something, waits for a lock that nobody will release before the
+/// fork: the forker `me` holds it, or a thread that is no longer waited for.
+pub(crate) fn cannot_drain(me: &Slot, slot: &Slot) -> bool {
+    let Some(ledger) = slot.ledger() else {
+        return false;
+    };
+    let Some((lock, kind)) = wanted(ledger) else {
+        return false;
+    };
+    let mut others = slot::all().filter(|other| !core::ptr::eq(*other, slot));
+    others.any(|other| {
+        let mine = core::ptr::eq(other, me);
+        other.tid.load(Ordering::Relaxed) != 0
+            && other.ledger().is_some_and(|ledger| {
+                let mut holdings = ledger.holdings();
+                holdings.any(|held| {
+                    held.lock == lock
+                        && (mine || held.given)
+                        && excludes(held.kind, kind)
+                        && !is_stale(&held, other.tid.load(Ordering::Relaxed))
+                })
+            })
+    })
+}
+
+/// What a thread waits for, or is about to take: it may also hold it already.
+fn wanted(ledger: &Ledger) -> Option<(usize, Kind)> {
+    match ledger.waiting() {
+        Some(waiting) => Some((waiting.lock, waiting.kind)),
+        None => ledger.holdings().next().map(|top| (top.lock, top.kind)),
+    }
+}
+
+/// Whether a lock that is held as `held` cannot be had as `wanted`.
+fn excludes(held: Kind, wanted: Kind) -> bool {
+    (held, wanted) != (Kind::Read, Kind::Read)
+}

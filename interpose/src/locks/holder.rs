@@ -1,0 +1,270 @@
+//! A thread's side: how it takes a lock.
+//!
+//! The fast path is [`claim`]; all else is cold. Callable from any thread, before the constructor, in
+//! signal handlers and in a forked child. Keeps `errno`.
+
+use core::ffi::c_int;
+
+use super::ledger::{Ledger, Waiting};
+use super::{Kind, forker as locks};
+use crate::gate::{CLOSED, GATE, UNRESOLVED};
+use crate::next::{self, Next};
+use crate::slot::{self, PASSED, Slot};
+use crate::sync::{Ordering, fence};
+use crate::{barrier, forker, reader, tls};
+
+/// Takes a place for `lock` if nothing stands in the way: the thread has a ledger with room, and no flag of
+/// the gate is set. Otherwise nothing has changed.
+#[inline(always)]
+pub(super) fn claim(lock: usize, kind: Kind) -> bool {
+    let Some(ledger) = tls::ledger() else {
+        return false;
+    };
+    if !ledger.push(lock, kind) {
+        return false;
+    }
+    barrier::light();
+    if GATE.flags() == 0 {
+        return true;
+    }
+    ledger.pop();
+    false
+}
+
+/// Tells a forker that waits.
+#[cold]
+#[inline(never)]
+extern "C" fn settle() {
+    fence(Ordering::SeqCst);
+    forker::wake();
+}
+
+/// The calling thread's records.
+#[derive(Clone, Copy)]
+pub(super) struct Me {
+    slot: &'static Slot,
+    pub(super) ledger: &'static Ledger,
+}
+
+impl Me {
+    /// `None` if the thread's locks are not kept track of: there is no memory, libc's locks look unlike what
+    /// is known, or the symbols are being looked up.
+    pub(super) fn find() -> Option<Self> {
+        if GATE.flags() & UNRESOLVED != 0 {
+            next::resolve_all();
+            if GATE.flags() & UNRESOLVED != 0 {
+                return None;
+            }
+        }
+        let slot = slot::mine();
+        Some(Self { slot, ledger: tls::ledger()? })
+    }
+
+    /// Takes a place for `lock`, when the gate lets the thread in.
+    #[cold]
+    pub(super) fn enter(&self, lock: usize, kind: Kind) {
+        let mut stuck = 0;
+        while !self.try_to_enter(lock, kind) {
+            reader::sleep_at_gate(self.slot, &mut stuck);
+        }
+    }
+
+    /// Waits until the gate is open, or the thread may pass it. It must hold nothing.
+    pub(super) fn wait_at_gate(&self) {
+        let mut stuck = 0;
+        while GATE.flags() & CLOSED != 0 && self.slot.mark.load(Ordering::Relaxed) & PASSED == 0 {
+            reader::sleep_at_gate(self.slot, &mut stuck);
+        }
+    }
+
+    /// The same without waiting; false if the gate is closed to the thread.
+    pub(super) fn try_to_enter(&self, lock: usize, kind: Kind) -> bool {
+        if !self.push(lock, kind) {
+            return true;
+        }
+        fence(Ordering::SeqCst);
+        if GATE.flags() & CLOSED == 0 || self.may_pass() {
+            return true;
+        }
+        give_up(lock);
+        false
+    }
+
+    fn may_pass(&self) -> bool {
+        let mark = self.slot.mark.load(Ordering::Relaxed);
+        // The topmost place is that of the lock in question.
+        let others = self.ledger.holdings().skip(1);
+        mark & PASSED != 0
+            || forker::admits_nested(self.slot)
+                && (self.slot.word.load(Ordering::Relaxed) != 0
+                    || locks::any_counts(others, self.tid()))
+    }
+
+    /// Waits for a lock that the thread has a place for. `None` if the gate closed meanwhile: the thread has
+    /// neither the lock nor a place.
+    #[cold]
+    fn wait(&self, lock: usize, kind: Kind, take: &impl Take) -> Option<c_int> {
+        let inside = self.ledger.depth() > 1 || self.slot.word.load(Ordering::Relaxed) != 0;
+        let before = self.ledger.wait_for(Waiting { lock, kind, mutex: 0 });
+        if !inside {
+            give_up(lock);
+        }
+        let result = take.wait();
+        let mut stays = true;
+        if result != 0 && inside {
+            give_up(lock);
+        } else if result == 0 && !inside {
+            stays = claim(lock, kind) || self.try_to_enter(lock, kind);
+        }
+        if !stays {
+            // No code has run under the lock yet.
+            take.release();
+        }
+        self.ledger.restore(before);
+        stays.then_some(result)
+    }
+
+    /// A place for `lock`; false if there is none.
+    fn push(&self, lock: usize, kind: Kind) -> bool {
+        if self.ledger.push(lock, kind) {
+            return true;
+        }
+        // Locks that other threads released have left their places here.
+        self.ledger.compact(|holding| !locks::is_stale(holding, self.tid()));
+        let found = self.ledger.push(lock, kind) || self.ledger.push_further(lock, kind);
+        if !found {
+            log::error!("no memory to keep track of another lock; it is not protected");
+        }
+        found
+    }
+
+    pub(super) fn tid(&self) -> u32 {
+        self.slot.tid.load(Ordering::Relaxed)
+    }
+}
+
+/// How one kind of lock is taken.
+pub(super) trait Take {
+    /// Takes it if it is free: 0, `EBUSY`, or another error.
+    fn at_once(&self) -> c_int;
+    /// Takes it, waiting: 0 or an error.
+    fn wait(&self) -> c_int;
+    /// Gives it back.
+    fn release(&self);
+}
+
+/// Takes the lock at the address `lock` by `take`.
+#[inline(never)]
+pub(super) fn acquire(lock: usize, kind: Kind, take: &impl Take) -> c_int {
+    if !claim(lock, kind) {
+        let Some(me) = Me::find() else {
+            return take.wait();
+        };
+        me.enter(lock, kind);
+    }
+    loop {
+        match take.at_once() {
+            libc::EBUSY => {}
+            0 => return 0,
+            error => {
+                give_up(lock);
+                return error;
+            }
+        }
+        let Some(me) = Me::find() else {
+            return take.wait();
+        };
+        if let Some(result) = me.wait(lock, kind, take) {
+            return result;
+        }
+        me.enter(lock, kind);
+    }
+}
+
+/// Takes a lock by `take` if it is free.
+#[inline(always)]
+pub(super) fn acquire_at_once(lock: usize, kind: Kind, take: impl Fn() -> c_int) -> c_int {
+    if !claim(lock, kind) {
+        let Some(me) = Me::find() else {
+            return take();
+        };
+        me.enter(lock, kind);
+    }
+    let result = take();
+    if result != 0 {
+        give_up(lock);
+    }
+    result
+}
+
+/// Gives a lock back by `next`, a function that takes it as `lock`.
+#[inline(always)]
+pub(super) fn release<T>(
+    address: usize,
+    lock: *mut T,
+    next: &Next<unsafe extern "C-unwind" fn(*mut T) -> c_int>,
+) -> c_int {
+    let Some(ledger) = tls::ledger().filter(|ledger| ledger.is_top(address)) else {
+        return release_other(address, lock, next);
+    };
+    // SAFETY: the caller's lock; who has a place has seen that all symbols are known.
+    let result = unsafe { next.get()(lock) };
+    if result == 0 {
+        ledger.pop();
+        barrier::light();
+        if GATE.flags() != 0 {
+            settle();
+        }
+    }
+    result
+}
+
+/// The same for a lock that was not the last one that the thread took.
+#[cold]
+#[inline(never)]
+fn release_other<T>(
+    address: usize,
+    lock: *mut T,
+    next: &Next<unsafe extern "C-unwind" fn(*mut T) -> c_int>,
+) -> c_int {
+    // SAFETY: the caller's lock.
+    let result = unsafe { next.ensure()(lock) };
+    if result == 0 {
+        give_up(address);
+    }
+    result
+}
+
+/// Gives up the place of `lock`, if there is one.
+#[cold]
+#[inline(never)]
+pub(super) fn give_up(lock: usize) {
+    if let Some(ledger) = tls::ledger()
+        && ledger.remove(lock)
+    {
+        settle();
+    }
+}
+
+/// Forgets what is known about a lock that was just initialised or destroyed.
+#[inline(always)]
+pub(crate) fn forget(lock: usize) {
+    if let Some(ledger) = tls::ledger()
+        && ledger.depth() != 0
+    {
+        forget_in(ledger, lock);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn forget_in(ledger: &Ledger, lock: usize) {
+    while ledger.remove_oldest(lock) {}
+    settle();
+}
+
+/// Whether the calling thread, whose record is `slot`, holds a lock that a fork waits for.
+pub(crate) fn is_inside(slot: &Slot) -> bool {
+    let tid = slot.tid.load(Ordering::Relaxed);
+    tls::ledger().is_some_and(|ledger| locks::any_counts(ledger.holdings(), tid))
+}

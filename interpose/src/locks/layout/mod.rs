@@ -1,0 +1,50 @@
+//! What locks look like in memory: the one room for what libc does not promise.
+//!
+//! Nothing here is written but in a forked child, and nothing at all if [`check`] finds another layout than
+//! it expects. Sizes are checked when this library is built.
+
+#[cfg(target_env = "gnu")]
+mod glibc;
+#[cfg(target_env = "musl")]
+mod musl;
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+#[cfg(target_env = "gnu")]
+pub(super) use glibc::*;
+#[cfg(target_env = "musl")]
+pub(super) use musl::*;
+
+/// The 32-bit word number `index` of the object at `address`.
+///
+/// # Safety
+///
+/// The object must have that many words, be mapped for as long as the reference lives, and be aligned to 4.
+#[inline(always)]
+unsafe fn word<'a>(address: usize, index: usize) -> &'a AtomicU32 {
+    let first = core::ptr::with_exposed_provenance_mut::<u32>(address);
+    // SAFETY: the caller vouches for the size.
+    let place = unsafe { first.add(index) };
+    // SAFETY: mapped and aligned, as the caller vouches; a lock's words are only accessed atomically.
+    unsafe { AtomicU32::from_ptr(place) }
+}
+
+/// A copy of the first `N` words at `address`, an address that may be of memory which is gone.
+pub(super) fn read<const N: usize>(address: usize) -> Option<[u32; N]> {
+    let mut words = [0; N];
+    // SAFETY: the array is as long as it says.
+    let readable = unsafe { crate::sys::peek(address, words.as_mut_ptr().cast(), 4 * N) };
+    readable.then_some(words)
+}
+
+/// Sets words of the object at `address` to zero.
+///
+/// # Safety
+///
+/// As for [`word`], for each of the indices; nobody else uses the object.
+unsafe fn zero(address: usize, indices: impl IntoIterator<Item = usize>) {
+    for index in indices {
+        // SAFETY: as the caller vouches.
+        unsafe { word(address, index) }.store(0, Ordering::Relaxed);
+    }
+}
