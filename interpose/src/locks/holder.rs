@@ -57,6 +57,9 @@ impl Me {
             }
         }
         let slot = slot::mine();
+        if !super::are_tracked() {
+            return None;
+        }
         Some(Self { slot, ledger: tls::ledger()? })
     }
 
@@ -259,12 +262,13 @@ pub(crate) fn forget(lock: usize) {
 #[cold]
 #[inline(never)]
 fn forget_in(ledger: &Ledger, lock: usize) {
-    while ledger.remove_oldest(lock) {}
+    while ledger.remove(lock) {}
     settle();
 }
 
 /// Whether the calling thread, whose record is `slot`, holds a lock that a fork waits for.
 pub(crate) fn is_inside(slot: &Slot) -> bool {
     let tid = slot.tid.load(Ordering::Relaxed);
-    tls::ledger().is_some_and(|ledger| locks::any_counts(ledger.holdings(), tid))
+    super::are_tracked()
+        && tls::ledger().is_some_and(|ledger| locks::any_counts(ledger.holdings(), tid))
 }
