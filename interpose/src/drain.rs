@@ -16,7 +16,7 @@ use crate::locks;
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
 use crate::sync::{AtomicU32, fence};
 use crate::sys::Activity;
-use crate::{child, stats, sys};
+use crate::{child, options, stats, sys};
 
 /// Looks at the ticket before the forker sleeps: about 10 µs, what a short critical section takes.
 const SPINS: u32 = 200;
@@ -63,7 +63,7 @@ pub(crate) fn wait(me: &Slot, scope: Scope) {
     let most = if sys::getpid() == child::pid() { u64::MAX } else { FOREIGN_BUDGET_NS };
     let start = sys::monotonic_ns();
     let mut ticket = GATE.ticket();
-    let mut found = survey(me, scope, 0, most);
+    let mut found = survey(me, scope, start, most);
     let mut look_ns = FIRST_LOOK_NS;
     let mut spun = false;
     loop {
@@ -81,13 +81,13 @@ pub(crate) fn wait(me: &Slot, scope: Scope) {
             excuse(me, scope);
             let now = sys::monotonic_ns() - start;
             let nap = look_ns.min(found.deadline_ns.saturating_sub(now));
-            if nap > 0 && survey(me, scope, now, most).inside > 0 {
+            if nap > 0 && survey(me, scope, start, most).inside > 0 {
                 sys::futex_wait(GATE.wakeups_word(), ticket, nap);
             }
             look_ns = (look_ns * 2).min(LAST_LOOK_NS);
         }
         ticket = GATE.ticket();
-        found = survey(me, scope, sys::monotonic_ns() - start, most);
+        found = survey(me, scope, start, most);
     }
     stats::WAITS.record((sys::monotonic_ns() - start) / 1000);
 }
@@ -114,7 +114,8 @@ fn family_of(slot: &Slot) -> Option<Family> {
 }
 
 /// Counts who is inside, and gives up those whose budget, at most `most_ns`, is used up.
-fn survey(me: &Slot, scope: Scope, elapsed_ns: u64, most_ns: u64) -> Survey {
+fn survey(me: &Slot, scope: Scope, start_ns: u64, most_ns: u64) -> Survey {
+    let elapsed_ns = sys::monotonic_ns() - start_ns;
     let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
     for (slot, family) in readers(me, scope) {
         let mut budget = family.budget_ns().min(most_ns);
@@ -123,7 +124,11 @@ fn survey(me: &Slot, scope: Scope, elapsed_ns: u64, most_ns: u64) -> Survey {
             budget = 0;
         }
         if budget > 0 && elapsed_ns >= budget && makes_progress(me, scope, slot, family) {
-            budget = family.patience_ns().min(most_ns);
+            budget = options::bounded_ns().min(most_ns);
+            #[cfg(target_os = "linux")]
+            if family == Family::Held && !locks::forker::is_short_of_time(slot, start_ns) {
+                budget = 0;
+            }
         }
         if elapsed_ns >= budget {
             give_up(slot, family, elapsed_ns);
@@ -142,7 +147,7 @@ fn makes_progress(me: &Slot, scope: Scope, slot: &Slot, family: Family) -> bool 
     match activity(slot) {
         Activity::Running => true,
         // Where lock waits cannot be told from others, a stream that waits for input looks like one.
-        Activity::LockWait if family.passes() => false,
+        Activity::LockWait if family.passes() && family != Family::Held => false,
         Activity::LockWait => {
             readers(me, scope).any(|(other, _)| activity(other) == Activity::Running)
         }
@@ -155,8 +160,9 @@ fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
     #[cfg(target_os = "linux")]
     if family == Family::Held {
         // It may well be told of later, if it is still so when the fork goes on.
-        locks::forker::give_up(slot);
-        stats::GAVE_UP.add();
+        if locks::forker::give_up(slot) {
+            stats::GAVE_UP.add();
+        }
         return;
     }
     GATE.set(LINGERING, true);

@@ -200,15 +200,6 @@ impl Family {
         }
     }
 
-    /// The same if the thread makes progress.
-    pub(crate) fn patience_ns(self) -> u64 {
-        match self {
-            // It may hold the lock for as long as it likes; on a busy machine it had little of its budget.
-            Self::Held => 5 * self.budget_ns(),
-            _ => options::bounded_ns(),
-        }
-    }
-
     /// Whether calls of this family are made in the child even if a thread was lost inside. It was most
     /// likely waiting without the lock (for the process it started, for an exit handler), or holds the
     /// lock of one stream, and an error for every other stream would do more harm.

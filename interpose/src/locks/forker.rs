@@ -6,8 +6,10 @@
 
 use super::ledger::{Holding, Ledger};
 use super::{Kind, layout};
+use crate::options;
 use crate::slot::{self, Slot};
 use crate::sync::Ordering;
+use crate::sys;
 
 /// Whether a fork has to wait for locks that the thread of `slot` holds.
 pub(crate) fn counts(slot: &Slot) -> bool {
@@ -15,11 +17,28 @@ pub(crate) fn counts(slot: &Slot) -> bool {
         && slot.ledger().is_some_and(|ledger| ledger.holdings().any(|holding| !holding.given))
 }
 
-/// Stops waiting for what the thread of `slot` holds.
-pub(crate) fn give_up(slot: &Slot) {
-    if let Some(ledger) = slot.ledger() {
-        ledger.give();
-    }
+/// Stops waiting for what the thread of `slot` holds. False if that is nothing: it only waits for a lock that
+/// it has a place for.
+pub(crate) fn give_up(slot: &Slot) -> bool {
+    let Some(ledger) = slot.ledger() else {
+        return false;
+    };
+    let awaited = ledger.waiting().map(|waiting| waiting.lock);
+    let others = ledger.holdings().filter(|holding| Some(holding.lock) != awaited);
+    let holds = any_counts(others, slot.tid.load(Ordering::Relaxed));
+    ledger.give();
+    holds
+}
+
+/// Whether the thread of `slot`, whose budget is over, has had no processor for as long as that since: a busy
+/// machine must not be taken for a thread that keeps its lock. Asked again and again during the wait that
+/// began at `start_ns`.
+pub(crate) fn is_short_of_time(slot: &Slot, start_ns: u64) -> bool {
+    let tid = slot.tid.load(Ordering::Relaxed);
+    let (Some(ledger), Some(used)) = (slot.ledger(), sys::processor_ns(tid)) else {
+        return false;
+    };
+    used < ledger.allow(start_ns, used + options::locks_ns())
 }
 
 /// Whether any of `holdings`, of thread `tid`, is real and waited for.

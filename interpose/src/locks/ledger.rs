@@ -14,9 +14,9 @@
 //! The order of places does not matter, but for the topmost: it may stand for a lock that its thread is
 //! about to take.
 
-#[cfg(not(loom))]
-use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::compiler_fence;
+#[cfg(not(loom))]
+use core::sync::atomic::{AtomicPtr, AtomicU64};
 
 use super::Kind;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
@@ -85,6 +85,12 @@ pub(crate) struct Ledger {
     semaphores: [AtomicUsize; SEMAPHORES],
     /// Where a lock was found that was not the topmost.
     hint: AtomicU32,
+    /// When the wait began for which a forker has allowed the thread so much of a processor's time, in
+    /// nanoseconds.
+    #[cfg(not(loom))]
+    wait: AtomicU64,
+    #[cfg(not(loom))]
+    allowed: AtomicU64,
     #[cfg(not(loom))]
     more: AtomicPtr<Place>,
 }
@@ -318,8 +324,18 @@ impl Ledger {
             places: [PLACE; PLACES + 1],
             semaphores: [const { AtomicUsize::new(0) }; SEMAPHORES],
             hint: AtomicU32::new(0),
+            wait: AtomicU64::new(0),
+            allowed: AtomicU64::new(0),
             more: AtomicPtr::new(core::ptr::null_mut()),
         }
+    }
+
+    /// What the thread was allowed in the wait that began then: `allowed`, if nothing was yet. For the forker.
+    pub(super) fn allow(&self, wait: u64, allowed: u64) -> u64 {
+        if self.wait.swap(wait, Ordering::Relaxed) != wait {
+            self.allowed.store(allowed, Ordering::Relaxed);
+        }
+        self.allowed.load(Ordering::Relaxed)
     }
 
     fn place(&self, index: usize) -> Option<&Place> {

@@ -174,6 +174,17 @@ pub(crate) fn monotonic_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
+/// How long thread `tid` of this process has had a processor, in nanoseconds; `None` if it is gone. The clock's
+/// number is made as in the kernel's `include/linux/posix-timers_types.h`.
+pub(crate) fn processor_ns(tid: u32) -> Option<u64> {
+    const OF_A_THREAD: i32 = 4;
+    const ON_A_PROCESSOR: i32 = 2;
+    let clock = !(tid as i32) << 3 | OF_A_THREAD | ON_A_PROCESSOR;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let known = sys!(SYS_clock_gettime, clock, &raw mut time) == 0;
+    known.then_some((time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64)
+}
+
 /// Writes all of `bytes` with one `write(2)`; what the kernel does not take is lost.
 pub(crate) fn write(fd: c_int, bytes: &[u8]) {
     sys!(SYS_write, fd, bytes.as_ptr(), bytes.len());
