@@ -132,8 +132,11 @@ impl Me {
         if self.ledger.push(lock, kind) {
             return true;
         }
-        // Locks that other threads released have left their places here.
-        self.ledger.compact(|holding| !locks::is_stale(holding, self.tid()));
+        // Locks that other threads released have left their places here. Looked for rarely: an allocator may
+        // hold thousands around a fork.
+        if self.ledger.depth().is_power_of_two() || self.ledger.is_full() {
+            self.ledger.compact(|holding| !locks::is_stale(holding, self.tid()));
+        }
         let found = self.ledger.push(lock, kind) || self.ledger.push_further(lock, kind);
         if !found {
             log::error!("no memory to keep track of another lock; it is not protected");

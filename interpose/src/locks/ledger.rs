@@ -273,6 +273,11 @@ impl Ledger {
         (self.top.load(Ordering::Acquire) / SIZE) as usize
     }
 
+    /// Whether all places at hand are in use, and no others.
+    pub(super) fn is_full(&self) -> bool {
+        self.depth() == PLACES
+    }
+
     /// What the places say, the topmost first.
     pub(super) fn holdings(&self) -> impl Iterator<Item = Holding> {
         (1..=self.depth()).rev().filter_map(|index| self.place(index)?.get())
