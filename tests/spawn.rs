@@ -62,7 +62,7 @@ fn counts(run: &Run) -> Option<(u32, u32, u32)> {
 fn start_all_whole(forms: &[(&str, u32)]) {
     let mut unharmed = Vec::new();
     for (form, count) in forms {
-        let storm = |count: u32| spawn().args(["storm", form, &count.to_string()]);
+        let storm = |count: u32| spawn().args(["storm", form, &count.to_string(), "1"]);
         let bare = storm(starts(4000)).run(Preload::Bare);
         if counts(&bare).is_some_and(|(_, failed, incomplete)| failed + incomplete == 0) {
             unharmed.push(bare);

@@ -10,7 +10,7 @@ use crate::effort::Effort;
 use crate::report::{Line, Section, Verdict};
 
 /// The largest size, stripped, in kilobytes of 1,000 bytes.
-const LIMIT_KB: f64 = 700.0;
+const LIMIT_KB: f64 = 1000.0;
 
 /// All that the library may need.
 const ALLOWED: [&str; 3] = ["ld-linux-x86-64.so.2", "libc.so.6", "libgcc_s.so.1"];

@@ -1,7 +1,8 @@
 // spawn.c: starting programs while other threads change the environment.
 //
-//   spawn storm FORM COUNT      two threads set and unset variables, two others start COUNT
-//                               programs; the last line is "spawns=N failed=N incomplete=N"
+//   spawn storm FORM COUNT MOST two threads set and unset variables, two others start COUNT
+//                               programs, or until MOST of them were harmed; the last line is
+//                               "spawns=N failed=N incomplete=N"
 //   spawn follow FORM KIND      starts `spawn show` with an environment of that kind: own, cleared,
 //                               empty, null, other (has an LD_PRELOAD), off (has FORKFIX=off)
 //   spawn errors DIRECTORY      what each form says about each kind of file, one line each
@@ -89,6 +90,7 @@ static void check_arguments(int argc, char **argv) {
 // --- storm
 
 static atomic_int left, spawns, failed, incomplete;
+static int most;
 static atomic_bool stop;
 
 static int check_environment(void) {
@@ -138,6 +140,7 @@ static void *start_programs(void *argument) {
         atomic_fetch_add(&spawns, 1);
         atomic_fetch_add(&failed, error != 0);
         atomic_fetch_add(&incomplete, status != 0);
+        if (atomic_load(&failed) + atomic_load(&incomplete) >= most) atomic_store(&left, 0);
     }
     return NULL;
 }
@@ -265,8 +268,11 @@ int main(int argc, char **argv) {
         check_arguments(argc, argv);
         return mode[0] == 'c' ? check_environment() : show();
     }
-    if (strcmp(mode, "storm") == 0 && argc == 4) return storm_environment(argv[2], atoi(argv[3]));
+    if (strcmp(mode, "storm") == 0 && argc == 5) {
+        most = atoi(argv[4]);
+        return storm_environment(argv[2], atoi(argv[3]));
+    }
     if (strcmp(mode, "follow") == 0 && argc == 4) return follow(argv[2], argv[3]);
     if (strcmp(mode, "errors") == 0 && argc == 3) return show_errors(argv[2]);
-    die("usage: spawn storm FORM COUNT | follow FORM KIND | errors DIRECTORY");
+    die("usage: spawn storm FORM COUNT MOST | follow FORM KIND | errors DIRECTORY");
 }
