@@ -32,6 +32,15 @@ pub(super) fn claim(lock: usize, kind: Kind) -> bool {
     false
 }
 
+/// The thread has given up a place: a forker may wait for that.
+#[inline(always)]
+fn left() {
+    barrier::light();
+    if GATE.flags() != 0 {
+        settle();
+    }
+}
+
 /// Tells a forker that waits.
 #[cold]
 #[inline(never)]
@@ -240,22 +249,22 @@ pub(super) fn release<T>(
     let result = unsafe { next.get()(lock) };
     if result == 0 {
         ledger.pop();
-        barrier::light();
-        if GATE.flags() != 0 {
-            settle();
-        }
+        left();
     }
     result
 }
 
 /// The same for a lock that was not the last one that the thread took.
-#[cold]
 #[inline(never)]
 fn release_other<T>(
     address: usize,
     lock: *mut T,
     next: &Next<Function<T>>,
 ) -> c_int {
+    if tls::ledger().is_none_or(|ledger| ledger.depth() == 0) {
+        // SAFETY: the caller's lock, which is none of ours.
+        return unsafe { next.ensure()(lock) };
+    }
     // SAFETY: the caller's lock.
     let result = unsafe { next.ensure()(lock) };
     if result == 0 {
@@ -271,7 +280,7 @@ pub(super) fn give_up(lock: usize) {
     if let Some(ledger) = tls::ledger()
         && ledger.remove(lock)
     {
-        settle();
+        left();
     }
 }
 
@@ -289,7 +298,7 @@ pub(crate) fn forget(lock: usize) {
 #[inline(never)]
 fn forget_in(ledger: &Ledger, lock: usize) {
     while ledger.remove_oldest(lock) {}
-    settle();
+    left();
 }
 
 /// Whether the calling thread, whose record is `slot`, holds a lock that a fork waits for.

@@ -70,13 +70,18 @@ impl<T> Functions<T> {
         unsafe { self.take(mutex, wait) }
     }
 
-    #[inline(always)]
     unsafe fn take(&'static self, mutex: *mut T, wait: impl Fn() -> c_int) -> c_int {
         let address = mutex.expose_provenance();
         // SAFETY: the caller's mutex.
         if unsafe { layout::is_foreign_mutex(address) } {
             return wait();
         }
+        self.take_own(mutex, wait)
+    }
+
+    #[inline(never)]
+    fn take_own(&'static self, mutex: *mut T, wait: impl Fn() -> c_int) -> c_int {
+        let address = mutex.expose_provenance();
         let Self { trylock: at_once, unlock: release, busy, .. } = *self;
         holder::acquire(address, Kind::Mutex, &Mutex { mutex, wait, at_once, release, busy })
     }
