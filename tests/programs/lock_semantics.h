@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <string>
 #include <thread>
 
 enum { DEADLINE_S = 60, UNTOUCHED = 4711 };
@@ -42,20 +43,22 @@ inline const char *name_of(int code) {
     return number;
 }
 
-inline void print(const char *who, const char *call, int result) {
+inline void print(const char *who, const char *call, const char *result) {
     int error = errno;
-    printf("%s%s = %s", who, call, name_of(result));
+    printf("%s%s = %s", who, call, result);
     if (error != UNTOUCHED) printf(", errno %s", name_of(error));
     putchar('\n');
 }
 
-// The calling thread makes the call.
-#define CALL(call) (errno = UNTOUCHED, print("", #call, call))
+// The calling thread makes the call; `who` is what the line begins with.
+#define CALL_AS(who, call) (errno = UNTOUCHED, print(who, #call, name_of(call)))
+#define CALL(call) (errno = UNTOUCHED, print("", #call, name_of(call)))
 // Another thread makes it, and ends.
-#define OTHER(call) \
-    do { \
-        std::thread([] { errno = UNTOUCHED, print("other: ", #call, call); }).join(); \
-    } while (0)
+#define OTHER(call) std::thread([&] { errno = UNTOUCHED, print("other: ", #call, name_of(call)); }).join()
+// The same for what results in a number that is no error's.
+#define VALUE(call) (errno = UNTOUCHED, print("", #call, std::to_string(call).c_str()))
+#define OTHER_VALUE(call) \
+    std::thread([&] { errno = UNTOUCHED, print("other: ", #call, std::to_string(call).c_str()); }).join()
 
 typedef void group();
 
