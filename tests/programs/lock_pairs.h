@@ -33,6 +33,12 @@ static void use(pthread_mutex_t *mutex) {
 
 static void use_mutex(void) { use(&normal); }
 static void use_recursive(void) { use(&recursive); }
+// Twice at a time.
+static void use_again(void) {
+    pthread_mutex_lock(&recursive);
+    use(&recursive);
+    pthread_mutex_unlock(&recursive);
+}
 static void use_errorcheck(void) { use(&errorcheck); }
 static void use_adaptive(void) { use(&adaptive); }
 static void use_inheriting(void) { use(&inheriting); }
@@ -92,12 +98,12 @@ static const struct pair {
     const char *name;
     void (*use)(void);
 } pairs[] = {
-    {"mutex", use_mutex},         {"trylock", use_trylock},   {"recursive", use_recursive},
-    {"errorcheck", use_errorcheck}, {"adaptive", use_adaptive}, {"inheriting", use_inheriting},
-    {"shared", use_shared},       {"c11", use_c11},           {"crosswise", use_crosswise},
-    {"read", use_read},           {"write", use_write},       {"spin", use_spin},
-    {"binary", use_binary},       {"counting", use_counting}, {"signal", use_signal},
-    {"wait", use_wait},           {"once", use_once},
+    {"mutex", use_mutex},           {"trylock", use_trylock},     {"recursive", use_recursive},
+    {"again", use_again},           {"errorcheck", use_errorcheck}, {"adaptive", use_adaptive},
+    {"inheriting", use_inheriting}, {"shared", use_shared},       {"c11", use_c11},
+    {"crosswise", use_crosswise},   {"read", use_read},           {"write", use_write},
+    {"spin", use_spin},             {"binary", use_binary},       {"counting", use_counting},
+    {"signal", use_signal},         {"wait", use_wait},           {"once", use_once},
 };
 
 // All that is not initialised by being there.
