@@ -5,6 +5,7 @@
 // For each, callgrind writes a file about these uses alone, whose trigger is the name. The locks are free.
 #include "lock_pairs.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 #include <valgrind/callgrind.h>
 

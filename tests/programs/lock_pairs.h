@@ -8,8 +8,7 @@
 #endif
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 #include <threads.h>
 
@@ -121,11 +120,11 @@ static void make_locks(void) {
     sem_init(&counting, 0, 2);
 }
 
+// NULL if there is none.
 static inline const struct pair *find_pair(const char *name) {
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         if (strcmp(pairs[i].name, name) == 0) return &pairs[i];
-    fprintf(stderr, "there is no pair %s\n", name);
-    exit(2);
+    return NULL;
 }
 
 #endif
