@@ -5,6 +5,8 @@
 mod common;
 #[path = "instructions/count.rs"]
 mod count;
+#[path = "instructions/pairs.rs"]
+mod pairs;
 
 #[test]
 fn no_gated_row_costs_more_than_promised() {
@@ -13,4 +15,15 @@ fn no_gated_row_costs_more_than_promised() {
     assert!(gated.len() > 300 && gated.iter().any(|(row, _)| row.arguments == 2), "{gated:?}");
     let above: Vec<_> = gated.iter().filter(|(row, added)| *added > count::limit(row)).collect();
     assert!(above.is_empty(), "these cost more than is promised: {above:?}");
+}
+
+#[test]
+fn no_lock_costs_more_than_promised() {
+    let all = pairs::all();
+    let name = |pair: &pairs::Pair| format!("{} {} + {}", pair.name, pair.bare, pair.added);
+    let figures: Vec<_> = all.iter().map(name).collect();
+    // Each of them goes through a hook: a figure of zero would be that of the bare program.
+    assert!(all.iter().all(|pair| pair.added > 5), "{figures:?}");
+    let above: Vec<_> = all.iter().filter(|pair| pair.added > pair.limit()).map(name).collect();
+    assert!(above.is_empty(), "these cost more than is promised: {above:?}, of {figures:?}");
 }

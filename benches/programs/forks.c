@@ -1,7 +1,7 @@
 // forks.c: how long fork takes beside other threads.
 //
-//   forks idle THREADS MB COUNT    the others made a hooked call once and sleep, and the program
-//                                  has written to MB megabytes of memory
+//   forks idle THREADS MB COUNT    the others made a hooked call and used a lock once and sleep, and the
+//                                  program has written to MB megabytes of memory
 //   forks busy CALL COUNT          two others make CALL all the time
 //
 // Prints a line for each fork: the nanoseconds that fork took in the parent, and those until the
@@ -16,6 +16,7 @@ static atomic_int idle;
 
 static void *sleep_for_ever(void *unused) {
     call_localtime_r();
+    use_mutex();
     atomic_fetch_add(&idle, 1);
     for (;;) pause();
     return unused;

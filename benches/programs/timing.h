@@ -1,8 +1,9 @@
-// timing.h: a clock, and the calls that are measured.
+// timing.h: a clock, and the calls and uses of locks that are measured.
 #ifndef TIMING_H
 #define TIMING_H
 
 #include "../../tests/programs/calls.h"
+#include "../../tests/programs/lock_pairs.h"
 
 #include <inttypes.h>
 
@@ -28,6 +29,11 @@ static void call_getaddrinfo_numeric(void) {
 static inline call_fn *measured_call(const char *name) {
     if (strcmp(name, "getpwnam_r") == 0) return call_getpwnam_r;
     if (strcmp(name, "getaddrinfo_numeric") == 0) return call_getaddrinfo_numeric;
+    const struct pair *pair = find_pair(name);
+    if (pair != NULL) {
+        make_locks();
+        return pair->use;
+    }
     const struct call *call = find_call(name);
     return call->child != NULL ? call->child : call->hammer;
 }

@@ -31,7 +31,7 @@ enum Clock {
 
 /// Idle threads, and megabytes that the program has written to. None at all is the smallest program
 /// there is, where whatever a fork costs more shows most.
-const IDLE: [(u32, u32); 5] = [(0, 0), (10, 0), (1000, 0), (0, 64), (10, 64)];
+const IDLE: [(u32, u32); 6] = [(0, 0), (10, 0), (100, 0), (1000, 0), (0, 64), (10, 64)];
 
 pub(crate) fn idle(programs: &Programs, effort: Effort) -> Section {
     let empty = Build::of(&crate::source("empty.c")).library("libempty.so");
@@ -50,7 +50,7 @@ pub(crate) fn idle(programs: &Programs, effort: Effort) -> Section {
 
 fn idle_line(program: &Path, empty: &Path, threads: u32, megabytes: u32, effort: Effort) -> Line {
     let [rounds, forks] = match (threads, megabytes) {
-        (0..100, 0) => effort.pick([60, 60], [20, 30]),
+        (0..1000, 0) => effort.pick([60, 60], [20, 30]),
         _ => effort.pick([20, 20], [6, 10]),
     };
     let arguments = [threads, megabytes, forks].map(|number| number.to_string());
@@ -81,11 +81,11 @@ fn idle_line(program: &Path, empty: &Path, threads: u32, megabytes: u32, effort:
 pub(crate) fn busy(programs: &Programs, effort: Effort) -> Section {
     let line = |call| Line::measured(effort, || busy_line(&programs.forks, call, effort));
     Section {
-        title: "fork beside two threads that call libc all the time",
+        title: "fork beside two threads that call libc, or use a lock, all the time",
         method: "the time in the parent, in microseconds; limit for the median 1.25 times bare, \
                  for the 99th percentile 6 ms",
         header: &["they call", "bare", "p99", "protected", "p99", "ratio"],
-        lines: ["random", "localtime_r", "setenv"].map(line).into(),
+        lines: ["random", "localtime_r", "setenv", "mutex", "write"].map(line).into(),
     }
 }
 

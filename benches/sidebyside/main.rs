@@ -15,6 +15,7 @@ mod effort;
 mod figures;
 mod forks;
 mod instructions;
+mod locks;
 mod machine;
 mod peers;
 mod report;
@@ -26,6 +27,8 @@ mod startup;
 mod common;
 #[path = "../../tests/instructions/count.rs"]
 mod count;
+#[path = "../../tests/instructions/pairs.rs"]
+mod pairs;
 
 use std::env;
 use std::path::PathBuf;
@@ -70,10 +73,13 @@ fn main() -> ExitCode {
 type Measure = fn(&Programs, Effort) -> Section;
 
 /// All tables, with the words that select them.
-const TABLES: [(&str, Measure); 7] = [
+const TABLES: [(&str, Measure); 10] = [
     ("rows", rows::section),
     ("instructions", instructions::section),
     ("peers", peers::section),
+    ("locks", locks::pairs),
+    ("handover", locks::handover),
+    ("memory", locks::memory),
     ("idle", forks::idle),
     ("busy", forks::busy),
     ("start", startup::section),
@@ -95,6 +101,7 @@ fn choose(arguments: &[String]) -> Vec<(&'static str, Measure)> {
 struct Programs {
     calls: PathBuf,
     forks: PathBuf,
+    lock_threads: PathBuf,
     /// The peers' libraries.
     peers: Vec<PathBuf>,
 }
@@ -102,7 +109,12 @@ struct Programs {
 impl Programs {
     fn build() -> Self {
         let executable = |name: &str| Build::of(&source(&format!("{name}.c"))).output(name);
-        Self { calls: executable("calls"), forks: executable("forks"), peers: peers::build() }
+        Self {
+            calls: executable("calls"),
+            forks: executable("forks"),
+            lock_threads: executable("lock_threads"),
+            peers: peers::build(),
+        }
     }
 }
 

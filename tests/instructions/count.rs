@@ -24,7 +24,7 @@ const LIMIT_SERVED: u64 = 22;
 const IN_REGISTERS: usize = 6;
 
 /// How often each is called: so often that what is around the loop rounds to nothing.
-const CALLS: u64 = 100;
+pub(super) const CALLS: u64 = 100;
 
 /// These end the process, or look at their arguments.
 const NOT_CALLED: &[&str] = &[
@@ -68,8 +68,16 @@ fn added(names: &[String], behind: &Path) -> BTreeMap<String, u64> {
         .args([&CALLS.to_string()])
         .args(names);
     valgrind.run(Preload::Protected).succeeded();
+    let mut counts = counts(directory.path());
+    let base = counts.remove("nothing").expect("it is measured first");
+    assert_eq!(counts.len(), names.len(), "not every one was measured: {counts:?}");
+    counts.into_iter().map(|(name, count)| (name, (count - base).div_ceil(CALLS))).collect()
+}
+
+/// What callgrind counted, by the names of the triggers, of which there is a file each in the directory.
+pub(super) fn counts(directory: &Path) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for file in fs::read_dir(directory.path()).expect("it is ours") {
+    for file in fs::read_dir(directory).expect("it is ours") {
         let text = fs::read_to_string(file.expect("it is ours").path()).expect("it is text");
         let after = |start: &str| text.lines().find_map(|line| line.strip_prefix(start));
         let Some(name) = after("desc: Trigger: Client Request: ") else {
@@ -78,9 +86,7 @@ fn added(names: &[String], behind: &Path) -> BTreeMap<String, u64> {
         let total = after("summary: ").or_else(|| after("totals: ")).expect("a count");
         counts.insert(name.to_owned(), total.trim().parse::<u64>().expect("a number"));
     }
-    let base = counts.remove("nothing").expect("it is measured first");
-    assert_eq!(counts.len(), names.len(), "not every one was measured: {counts:?}");
-    counts.into_iter().map(|(name, count)| (name, (count - base).div_ceil(CALLS))).collect()
+    counts
 }
 
 fn symbols(rows: &[Row]) -> Vec<String> {

@@ -6,6 +6,7 @@
 use core::ffi::c_int;
 
 use super::ledger::{Ledger, Waiting};
+use super::mutex::Function;
 use super::{Kind, forker as locks};
 use crate::gate::{CLOSED, GATE, UNRESOLVED};
 use crate::next::{self, Next};
@@ -29,6 +30,15 @@ pub(super) fn claim(lock: usize, kind: Kind) -> bool {
     }
     ledger.pop();
     false
+}
+
+/// The thread has given up a place: a forker may wait for that.
+#[inline(always)]
+fn left() {
+    barrier::light();
+    if GATE.flags() != 0 {
+        settle();
+    }
 }
 
 /// Tells a forker that waits.
@@ -151,7 +161,8 @@ impl Me {
 
 /// How one kind of lock is taken.
 pub(super) trait Take {
-    /// Takes it if it is free: 0, `EBUSY`, or another error.
+    /// Takes it if it is free: 0, `EBUSY`, or another error. Only for who has a place, and so has seen that
+    /// all symbols are known.
     fn at_once(&self) -> c_int;
     /// Takes it, waiting: 0 or an error.
     fn wait(&self) -> c_int;
@@ -160,45 +171,72 @@ pub(super) trait Take {
 }
 
 /// Takes the lock at the address `lock` by `take`.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn acquire(lock: usize, kind: Kind, take: &impl Take) -> c_int {
-    if !claim(lock, kind) {
-        let Some(me) = Me::find() else {
-            return take.wait();
-        };
+    let result = claim(lock, kind).then(|| take.at_once());
+    if result == Some(0) { 0 } else { acquire_slow(lock, kind, take, result) }
+}
+
+/// The same, after the first try for the lock had this `result`; `None`: there was none, because the
+/// thread has no place yet.
+#[cold]
+#[inline(never)]
+fn acquire_slow(lock: usize, kind: Kind, take: &impl Take, result: Option<c_int>) -> c_int {
+    let Some(me) = Me::find() else {
+        return take.wait();
+    };
+    let enter = || {
         me.enter(lock, kind);
-    }
-    loop {
-        match take.at_once() {
-            libc::EBUSY => {}
-            0 => return 0,
-            error => {
-                give_up(lock);
-                return error;
-            }
-        }
-        let Some(me) = Me::find() else {
-            return take.wait();
-        };
+        take.at_once()
+    };
+    let mut result = result.unwrap_or_else(enter);
+    while result == libc::EBUSY {
         if let Some(result) = me.wait(lock, kind, take) {
             return result;
         }
-        me.enter(lock, kind);
+        result = enter();
     }
-}
-
-/// Takes a lock by `take` if it is free.
-#[inline(always)]
-pub(super) fn acquire_at_once(lock: usize, kind: Kind, take: impl Fn() -> c_int) -> c_int {
-    if !claim(lock, kind) {
-        let Some(me) = Me::find() else {
-            return take();
-        };
-        me.enter(lock, kind);
-    }
-    let result = take();
     if result != 0 {
         give_up(lock);
+    }
+    result
+}
+
+/// Takes a lock by `take`, which does not wait.
+#[inline(always)]
+pub(super) fn acquire_at_once<T>(
+    address: usize,
+    kind: Kind,
+    lock: *mut T,
+    take: &Next<Function<T>>,
+) -> c_int {
+    if !claim(address, kind) {
+        return acquire_at_once_slow(address, kind, lock, take);
+    }
+    // SAFETY: the caller's lock; who has a place has seen that all symbols are known.
+    let result = unsafe { take.get()(lock) };
+    if result != 0 {
+        give_up(address);
+    }
+    result
+}
+
+/// The same, when the gate lets the thread in.
+#[cold]
+#[inline(never)]
+fn acquire_at_once_slow<T>(
+    address: usize,
+    kind: Kind,
+    lock: *mut T,
+    take: &Next<Function<T>>,
+) -> c_int {
+    if let Some(me) = Me::find() {
+        me.enter(address, kind);
+    }
+    // SAFETY: the caller's lock.
+    let result = unsafe { take.ensure()(lock) };
+    if result != 0 {
+        give_up(address);
     }
     result
 }
@@ -208,7 +246,7 @@ pub(super) fn acquire_at_once(lock: usize, kind: Kind, take: impl Fn() -> c_int)
 pub(super) fn release<T>(
     address: usize,
     lock: *mut T,
-    next: &Next<unsafe extern "C-unwind" fn(*mut T) -> c_int>,
+    next: &Next<Function<T>>,
 ) -> c_int {
     let Some(ledger) = tls::ledger().filter(|ledger| ledger.is_top(address)) else {
         return release_other(address, lock, next);
@@ -217,22 +255,22 @@ pub(super) fn release<T>(
     let result = unsafe { next.get()(lock) };
     if result == 0 {
         ledger.pop();
-        barrier::light();
-        if GATE.flags() != 0 {
-            settle();
-        }
+        left();
     }
     result
 }
 
 /// The same for a lock that was not the last one that the thread took.
-#[cold]
 #[inline(never)]
 fn release_other<T>(
     address: usize,
     lock: *mut T,
-    next: &Next<unsafe extern "C-unwind" fn(*mut T) -> c_int>,
+    next: &Next<Function<T>>,
 ) -> c_int {
+    if tls::ledger().is_none_or(|ledger| ledger.depth() == 0) {
+        // SAFETY: the caller's lock, which is none of ours.
+        return unsafe { next.ensure()(lock) };
+    }
     // SAFETY: the caller's lock.
     let result = unsafe { next.ensure()(lock) };
     if result == 0 {
@@ -248,7 +286,7 @@ pub(super) fn give_up(lock: usize) {
     if let Some(ledger) = tls::ledger()
         && ledger.remove(lock)
     {
-        settle();
+        left();
     }
 }
 
@@ -266,7 +304,7 @@ pub(crate) fn forget(lock: usize) {
 #[inline(never)]
 fn forget_in(ledger: &Ledger, lock: usize) {
     while ledger.remove(lock) {}
-    settle();
+    left();
 }
 
 /// Whether the calling thread, whose record is `slot`, holds a lock that a fork waits for.

@@ -22,7 +22,7 @@ struct Mutex<T: 'static, F> {
 impl<T, F: Fn() -> c_int> Take for Mutex<T, F> {
     fn at_once(&self) -> c_int {
         // SAFETY: a mutex, as the caller of the hook vouches.
-        let result = unsafe { self.at_once.ensure()(self.mutex) };
+        let result = unsafe { self.at_once.get()(self.mutex) };
         if result == self.busy { libc::EBUSY } else { result }
     }
 
@@ -54,7 +54,7 @@ impl<T> Functions<T> {
     pub(crate) unsafe fn lock(&'static self, mutex: *mut T) -> c_int {
         let address = mutex.expose_provenance();
         // SAFETY: the caller's mutex.
-        if unsafe { layout::is_plain_and_free(address) } && holder::claim(address, Kind::Mutex) {
+        if unsafe { layout::is_free_mutex(address) } && holder::claim(address, Kind::Mutex) {
             // SAFETY: as above. Whoever was faster and holds it now is waited for.
             return unsafe { self.lock.get()(mutex) };
         }
@@ -70,13 +70,18 @@ impl<T> Functions<T> {
         unsafe { self.take(mutex, wait) }
     }
 
-    #[inline(always)]
     unsafe fn take(&'static self, mutex: *mut T, wait: impl Fn() -> c_int) -> c_int {
         let address = mutex.expose_provenance();
         // SAFETY: the caller's mutex.
         if unsafe { layout::is_foreign_mutex(address) } {
             return wait();
         }
+        self.take_own(mutex, wait)
+    }
+
+    #[inline(never)]
+    fn take_own(&'static self, mutex: *mut T, wait: impl Fn() -> c_int) -> c_int {
+        let address = mutex.expose_provenance();
         let Self { trylock: at_once, unlock: release, busy, .. } = *self;
         holder::acquire(address, Kind::Mutex, &Mutex { mutex, wait, at_once, release, busy })
     }
@@ -97,12 +102,11 @@ impl<T> Functions<T> {
     pub(crate) unsafe fn trylock(&'static self, mutex: *mut T) -> c_int {
         let address = mutex.expose_provenance();
         // SAFETY: the caller's mutex.
-        let take = || unsafe { self.trylock.ensure()(mutex) };
-        // SAFETY: as above.
         if unsafe { layout::is_foreign_mutex(address) } {
-            return take();
+            // SAFETY: as above.
+            return unsafe { self.trylock.ensure()(mutex) };
         }
-        holder::acquire_at_once(address, Kind::Mutex, take)
+        holder::acquire_at_once(address, Kind::Mutex, mutex, self.trylock)
     }
 
     /// The hook for `unlock`.

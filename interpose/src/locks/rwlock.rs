@@ -20,7 +20,7 @@ struct Way<F> {
 impl<F: Fn() -> c_int> Take for Way<F> {
     fn at_once(&self) -> c_int {
         // SAFETY: a lock, as the caller of the hook vouches.
-        unsafe { self.at_once.ensure()(self.lock) }
+        unsafe { self.at_once.get()(self.lock) }
     }
 
     fn wait(&self) -> c_int {
@@ -40,9 +40,26 @@ fn at_once(kind: Kind) -> &'static Next<Function<pthread_rwlock_t>> {
     }
 }
 
-/// The hooks that take it by `wait`, for reading or writing.
+/// The hooks that take it by `next` as long as that takes, for reading or writing.
 #[inline(always)]
 pub(crate) unsafe fn lock(
+    lock: *mut pthread_rwlock_t,
+    kind: Kind,
+    next: &'static Next<Function<pthread_rwlock_t>>,
+) -> c_int {
+    let address = lock.expose_provenance();
+    // SAFETY: the caller's lock.
+    if unsafe { layout::is_free_rwlock(address, kind) } && holder::claim(address, kind) {
+        // SAFETY: as above. Whoever was faster and holds it now is waited for.
+        return unsafe { next.get()(lock) };
+    }
+    // SAFETY: as above.
+    unsafe { lock_until(lock, kind, || next.ensure()(lock)) }
+}
+
+/// The hooks that take it by `wait`, for reading or writing.
+#[inline(never)]
+pub(crate) unsafe fn lock_until(
     lock: *mut pthread_rwlock_t,
     kind: Kind,
     wait: impl Fn() -> c_int,
@@ -60,12 +77,11 @@ pub(crate) unsafe fn lock(
 pub(crate) unsafe fn trylock(lock: *mut pthread_rwlock_t, kind: Kind) -> c_int {
     let address = lock.expose_provenance();
     // SAFETY: the caller's lock.
-    let take = || unsafe { at_once(kind).ensure()(lock) };
-    // SAFETY: as above.
     if unsafe { layout::is_foreign_rwlock(address) } {
-        return take();
+        // SAFETY: as above.
+        return unsafe { at_once(kind).ensure()(lock) };
     }
-    holder::acquire_at_once(address, kind, take)
+    holder::acquire_at_once(address, kind, lock, at_once(kind))
 }
 
 /// The hook for `pthread_rwlock_unlock`.

@@ -37,10 +37,20 @@ pub(crate) unsafe fn destroy(semaphore: *mut sem_t) -> c_int {
 }
 
 /// The hooks that take one, by `take`; they may be cancelled.
+#[inline(always)]
 pub(crate) unsafe fn take(semaphore: *mut sem_t, take: impl FnOnce() -> c_int) -> c_int {
-    let address = semaphore.expose_provenance();
     // SAFETY: the caller's semaphore.
-    let Some(me) = (unsafe { layout::is_binary(address) }).then(Me::find).flatten() else {
+    if unsafe { layout::is_binary(semaphore.expose_provenance()) } {
+        take_binary(semaphore, take)
+    } else {
+        take()
+    }
+}
+
+#[inline(never)]
+fn take_binary(semaphore: *mut sem_t, take: impl FnOnce() -> c_int) -> c_int {
+    let address = semaphore.expose_provenance();
+    let Some(me) = Me::find() else {
         return take();
     };
     let _said = Said::of(me, address);
@@ -54,19 +64,30 @@ pub(crate) unsafe fn take(semaphore: *mut sem_t, take: impl FnOnce() -> c_int) -
 }
 
 /// The hook for `sem_post`.
+#[inline(always)]
 pub(crate) unsafe fn post(semaphore: *mut sem_t) -> c_int {
-    let address = semaphore.expose_provenance();
     // SAFETY: the caller's semaphore.
-    let Some(me) = (unsafe { layout::is_binary(address) }).then(Me::find).flatten() else {
+    if unsafe { layout::is_binary(semaphore.expose_provenance()) } {
         // SAFETY: as above.
+        return unsafe { post_binary(semaphore) };
+    }
+    // SAFETY: as above.
+    unsafe { next::sem_post.ensure()(semaphore) }
+}
+
+#[inline(never)]
+unsafe fn post_binary(semaphore: *mut sem_t) -> c_int {
+    let address = semaphore.expose_provenance();
+    let Some(me) = Me::find() else {
+        // SAFETY: the caller's semaphore.
         return unsafe { next::sem_post.ensure()(semaphore) };
     };
     let _said = Said::of(me, address);
     me.ledger.forget(address);
     // SAFETY: as above.
     unsafe { layout::set_taker(address, 0) };
-    // SAFETY: as above.
-    unsafe { next::sem_post.ensure()(semaphore) }
+    // SAFETY: as above; who has a record has seen that all symbols are known.
+    unsafe { next::sem_post.get()(semaphore) }
 }
 
 /// The thread says that it deals with a semaphore; ends when dropped.

@@ -5,8 +5,8 @@ use core::ffi::c_int;
 
 use libc::pthread_spinlock_t;
 
-use super::Kind;
 use super::holder::{self, Take};
+use super::{Kind, layout};
 use crate::table::locks::next;
 
 struct Spinlock(*mut pthread_spinlock_t);
@@ -14,7 +14,7 @@ struct Spinlock(*mut pthread_spinlock_t);
 impl Take for Spinlock {
     fn at_once(&self) -> c_int {
         // SAFETY: a lock, as the caller of the hook vouches.
-        unsafe { next::pthread_spin_trylock.ensure()(self.0) }
+        unsafe { next::pthread_spin_trylock.get()(self.0) }
     }
 
     fn wait(&self) -> c_int {
@@ -29,16 +29,31 @@ impl Take for Spinlock {
 }
 
 /// The hook for `pthread_spin_lock`.
+#[inline(always)]
 pub(crate) unsafe fn lock(lock: *mut pthread_spinlock_t) -> c_int {
+    let address = lock.expose_provenance();
+    // SAFETY: the caller's lock.
+    if unsafe { layout::is_free_spinlock(address) } && holder::claim(address, Kind::Spin) {
+        // SAFETY: as above. Whoever was faster and holds it now is waited for.
+        return unsafe { next::pthread_spin_lock.get()(lock) };
+    }
+    lock_other(lock)
+}
+
+#[inline(never)]
+fn lock_other(lock: *mut pthread_spinlock_t) -> c_int {
     holder::acquire(lock.expose_provenance(), Kind::Spin, &Spinlock(lock))
 }
 
 /// The hook for `pthread_spin_trylock`.
+#[inline(always)]
 pub(crate) unsafe fn trylock(lock: *mut pthread_spinlock_t) -> c_int {
-    holder::acquire_at_once(lock.expose_provenance(), Kind::Spin, || Spinlock(lock).at_once())
+    let address = lock.expose_provenance();
+    holder::acquire_at_once(address, Kind::Spin, lock, &next::pthread_spin_trylock)
 }
 
 /// The hook for `pthread_spin_unlock`.
+#[inline(always)]
 pub(crate) unsafe fn unlock(lock: *mut pthread_spinlock_t) -> c_int {
     holder::release(lock.expose_provenance(), lock, &next::pthread_spin_unlock)
 }

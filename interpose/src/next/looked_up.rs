@@ -60,6 +60,7 @@ impl<F: Copy> Next<F> {
     }
 
     /// The function, looked up now if it was not yet; for code outside the gate.
+    #[inline(always)]
     pub(crate) fn ensure(&self) -> F {
         let address = self.definition.resolve();
         // SAFETY: as in `get`.
@@ -77,11 +78,15 @@ impl<F> Next<F> {
 
 impl Definition {
     /// Looks it up, unless that was done.
+    #[inline(always)]
     pub(crate) fn resolve(&self) -> *mut () {
         let known = self.address.load(Ordering::Relaxed);
-        if !known.is_null() {
-            return known;
-        }
+        if known.is_null() { self.look_up() } else { known }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_up(&self) -> *mut () {
         // RTLD_NEXT is this library's successor in the search order.
         let found = self.find(libc::RTLD_NEXT);
         let address = if found.is_null() { absent as *mut () } else { found };

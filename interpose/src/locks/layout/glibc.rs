@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use libc::{pthread_cond_t, pthread_mutex_t, pthread_rwlock_t, sem_t};
 
 use super::{read, word, zero};
+use crate::locks::Kind;
 use crate::sys;
 use crate::table::locks::next;
 
@@ -16,6 +17,8 @@ const MUTEX_COUNT: usize = 1;
 const MUTEX_OWNER: usize = 2;
 const MUTEX_USERS: usize = 3;
 const MUTEX_KIND: usize = 4;
+/// Normal, recursive, error-checking or adaptive (`PTHREAD_MUTEX_KIND_MASK_NP`).
+const TYPES: u32 = 3;
 /// `PTHREAD_MUTEX_ROBUST_NORMAL_NP` (`nptl/pthreadP.h`).
 const ROBUST: u32 = 16;
 /// `PTHREAD_MUTEX_PRIO_INHERIT_NP`: the lock word is the owner's id.
@@ -24,6 +27,8 @@ const INHERIT: u32 = 32;
 const PROTECT: u32 = 64;
 /// `PTHREAD_MUTEX_PSHARED_BIT`.
 const SHARED: u32 = 128;
+/// `PTHREAD_MUTEX_ELISION_NP` and `PTHREAD_MUTEX_NO_ELISION_NP`; the latter is set with the normal type.
+const ELISION: u32 = 0x300;
 /// `PTHREAD_MUTEX_PRIO_CEILING_MASK`.
 const CEILING: u32 = 0xfff8_0000;
 /// All bits that a kind may have, elision's among them.
@@ -33,6 +38,9 @@ const KINDS: u32 = 0x3ff;
 const RWLOCK_STATE: core::ops::Range<usize> = 0..6;
 /// The first word of a free lock that was last held by a writer (`PTHREAD_RWLOCK_WRPHASE`).
 const WRITE_PHASE: u32 = 1;
+/// A writer holds it, or is about to (`PTHREAD_RWLOCK_WRLOCKED`).
+const WRITE_LOCKED: u32 = 2;
+const RWLOCK_WRITERS: usize = 1;
 const RWLOCK_WRITER: usize = 6;
 const RWLOCK_SHARED: usize = 7;
 
@@ -70,18 +78,18 @@ pub(in super::super) unsafe fn is_foreign_mutex(mutex: usize) -> bool {
     unsafe { word(mutex, MUTEX_KIND) }.load(Ordering::Relaxed) & (ROBUST | SHARED) != 0
 }
 
-/// Whether taking this mutex cannot fail, and most likely need not wait.
+/// Whether this mutex is one of ours whose taking cannot fail, and most likely need not wait.
 ///
 /// # Safety
 ///
 /// A mutex must be there.
 #[inline(always)]
-pub(in super::super) unsafe fn is_plain_and_free(mutex: usize) -> bool {
+pub(in super::super) unsafe fn is_free_mutex(mutex: usize) -> bool {
     // SAFETY: as the caller vouches.
     let kind = unsafe { word(mutex, MUTEX_KIND) }.load(Ordering::Relaxed);
     // SAFETY: as above.
     let lock = unsafe { word(mutex, MUTEX_LOCK) }.load(Ordering::Relaxed);
-    kind | lock == 0
+    kind & !(TYPES | ELISION) | lock == 0
 }
 
 /// Whether this read-write lock is shared with other processes.
@@ -93,6 +101,23 @@ pub(in super::super) unsafe fn is_plain_and_free(mutex: usize) -> bool {
 pub(in super::super) unsafe fn is_foreign_rwlock(lock: usize) -> bool {
     // SAFETY: as the caller vouches.
     unsafe { word(lock, RWLOCK_SHARED) }.load(Ordering::Relaxed) != 0
+}
+
+/// Whether this read-write lock is one of ours whose taking cannot fail, and most likely need not wait.
+///
+/// # Safety
+///
+/// A read-write lock must be there.
+#[inline(always)]
+pub(in super::super) unsafe fn is_free_rwlock(lock: usize, kind: Kind) -> bool {
+    // SAFETY: as the caller vouches.
+    let load = |index| unsafe { word(lock, index) }.load(Ordering::Relaxed);
+    let (state, shared) = (load(RWLOCK_STATE.start), load(RWLOCK_SHARED));
+    if kind == Kind::Read {
+        state & WRITE_LOCKED | shared == 0
+    } else {
+        state & !WRITE_PHASE | load(RWLOCK_WRITERS) | shared == 0
+    }
 }
 
 /// Whether this condition variable is shared with other processes.
@@ -215,6 +240,17 @@ pub(in super::super) unsafe fn reset_cond(cond: usize) {
     // SAFETY: as above.
     unsafe { zero(cond, 0..COND_WORDS) };
     flags.store(kept, Ordering::Relaxed);
+}
+
+/// Whether this spinlock is free, so that taking it most likely need not wait.
+///
+/// # Safety
+///
+/// A spinlock must be there.
+#[inline(always)]
+pub(in super::super) unsafe fn is_free_spinlock(lock: usize) -> bool {
+    // SAFETY: as the caller vouches.
+    unsafe { word(lock, 0) }.load(Ordering::Relaxed) == SPIN_FREE.load(Ordering::Relaxed)
 }
 
 /// Whether there is a spinlock at `lock` that is not free.
