@@ -155,8 +155,9 @@ fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
     #[cfg(target_os = "linux")]
     if family == Family::Held {
         // It may well be told of later, if it is still so when the fork goes on.
-        locks::forker::give_up(slot);
-        stats::GAVE_UP.add();
+        if locks::forker::give_up(slot) {
+            stats::GAVE_UP.add();
+        }
         return;
     }
     GATE.set(LINGERING, true);

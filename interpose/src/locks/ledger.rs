@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `top` | its thread | the topmost place in use, as its distance in bytes from the first, which nobody uses |
 //! | `Place::lock`, `stamp` | its thread | the lock, its [`Kind`], and a number that tells this holding from any other |
-//! | `Place::given` | the forker | the stamp of a holding that forks no longer wait for |
+//! | `Place::given` | the forker, or who released the lock instead | the stamp of a holding that forks no longer wait for |
 //! | `waiting` | its thread | what the thread waits for, perhaps without a place for it |
 //!
 //! The order of places does not matter, but for the topmost: it may stand for a lock that its thread is
@@ -57,6 +57,19 @@ pub(super) struct Holding {
     pub(super) kind: Kind,
     /// Forks no longer wait for it.
     pub(super) given: bool,
+}
+
+/// A holding of another thread, which may end at any moment.
+pub(super) struct Found<'a> {
+    place: &'a Place,
+    stamp: u32,
+}
+
+impl Found<'_> {
+    /// Forks do not wait for it.
+    pub(super) fn give(&self) {
+        self.place.given.store(self.stamp, Ordering::Relaxed);
+    }
 }
 
 /// What a thread waits for, or is about to have got or given.
@@ -272,6 +285,20 @@ impl Ledger {
     /// Whether there is a place for `lock`.
     pub(super) fn holds(&self, lock: usize) -> bool {
         self.holdings().any(|holding| holding.lock == lock)
+    }
+
+    /// The holding of `lock`, if there is one.
+    pub(super) fn find(&self, lock: usize) -> Option<Found<'_>> {
+        let mut places = (1..=self.depth()).filter_map(|index| self.place(index));
+        let place = places.find(|place| place.is(lock))?;
+        Some(Found { place, stamp: place.stamp.load(Ordering::Relaxed) })
+    }
+
+    /// Whether it is worth while to look for places that can be given up: the last time, half as many were in
+    /// use.
+    pub(super) fn has_doubled(&self) -> bool {
+        let depth = self.depth();
+        depth.is_multiple_of(PLACES) && (depth / PLACES).is_power_of_two()
     }
 
     /// What the thread waits for.

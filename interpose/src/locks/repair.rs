@@ -50,10 +50,10 @@ impl Survivor<'_> {
     /// Frees what the thread `tid`, which is gone, held or waited for.
     fn free(&self, ledger: &Ledger, tid: u32) {
         for holding in ledger.holdings() {
-            self.free_lock(holding.lock, holding.kind);
+            self.free_lock(holding.lock, holding.kind, tid);
         }
         if let Some(waiting) = ledger.waiting() {
-            self.free_awaited(&waiting);
+            self.free_awaited(&waiting, tid);
         }
         for semaphore in ledger.semaphores() {
             if layout::taker(semaphore) == Some(tid) {
@@ -62,9 +62,9 @@ impl Survivor<'_> {
         }
     }
 
-    fn free_lock(&self, lock: usize, kind: Kind) {
+    fn free_lock(&self, lock: usize, kind: Kind, tid: u32) {
         match kind {
-            Kind::Mutex => self.free_mutex(lock),
+            Kind::Mutex => self.free_mutex(lock, tid),
             Kind::Read | Kind::Write => self.free_rwlock(lock),
             Kind::Spin => {
                 if layout::is_busy_spinlock(lock) && !self.holds(lock) && !sys::is_shared(lock) {
@@ -87,14 +87,15 @@ impl Survivor<'_> {
         }
     }
 
-    fn free_awaited(&self, waiting: &Waiting) {
+    fn free_awaited(&self, waiting: &Waiting, tid: u32) {
         match waiting.kind {
             Kind::Cond => {
                 if layout::read::<12>(waiting.lock).is_some() {
                     // SAFETY: the thread waited there until now, so it is there; nobody else is left.
                     unsafe { layout::reset_cond(waiting.lock) };
                 }
-                self.free_mutex(waiting.mutex);
+                self.free_mutex(waiting.mutex, tid);
+                self.free_users(waiting.mutex);
             }
             // The thread had just got it, or was about to post it.
             Kind::Semaphore => {
@@ -102,20 +103,26 @@ impl Survivor<'_> {
                     give_back(waiting.lock);
                 }
             }
-            kind => self.free_lock(waiting.lock, kind),
+            kind => self.free_lock(waiting.lock, kind, tid),
         }
     }
 
-    fn free_mutex(&self, mutex: usize) {
-        let held = match layout::owner(mutex) {
-            layout::Owner::Nobody => false,
-            layout::Owner::Thread(owner) => owner != self.before,
-            layout::Owner::Unknown => !self.holds(mutex),
-        };
-        if held {
-            // SAFETY: found held just now, not by this thread, which is the only one.
+    /// Frees a mutex that thread `tid` took. Another owner has a ledger of its own, or there is no mutex any more.
+    fn free_mutex(&self, mutex: usize, tid: u32) {
+        let owner = layout::owner(mutex);
+        if owner.may_be(tid) && !(owner == layout::Owner::Unknown && self.holds(mutex)) {
+            // SAFETY: found held just now by a thread that is gone, and this is the only one.
             unsafe { layout::reset_mutex(mutex) };
             stats::REPAIRED.add();
+        }
+    }
+
+    /// Forgets who used a mutex for a wait: glibc destroys none that has users.
+    fn free_users(&self, mutex: usize) {
+        let free = layout::owner(mutex) == layout::Owner::Nobody && !self.holds(mutex);
+        if free && layout::read::<5>(mutex).is_some() {
+            // SAFETY: there is one, as somebody waited with it until now, which nobody holds.
+            unsafe { layout::reset_mutex(mutex) };
         }
     }
 
