@@ -45,7 +45,10 @@ pub(crate) fn note(me: &Slot) {
         // One that backs off from the gate shows a place for a moment.
         let marked = slot.mark.load(Ordering::Relaxed) != 0;
         for holding in ledger.holdings() {
-            if (holding.given || marked) && !forker::is_stale(&holding, tid) {
+            if (holding.given || marked)
+                && !forker::is_stale(&holding, tid)
+                && !sys::is_shared(holding.lock)
+            {
                 push(holding.lock, holding.kind, tid);
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! Locks are made anew, never released: whoever waits for them is gone too, and what libc notes about
 //! those must go. There is one thread, and all of it holds no lock while this runs.
+//!
+//! Nothing is changed in memory that the parent shares, whatever a lock there says it is.
 
 use super::ledger::{Ledger, Waiting};
 use super::{Kind, layout};
@@ -90,7 +92,7 @@ impl Survivor<'_> {
     fn free_awaited(&self, waiting: &Waiting, tid: u32) {
         match waiting.kind {
             Kind::Cond => {
-                if layout::read::<12>(waiting.lock).is_some() {
+                if layout::read::<12>(waiting.lock).is_some() && !sys::is_shared(waiting.lock) {
                     // SAFETY: the thread waited there until now, so it is there; nobody else is left.
                     unsafe { layout::reset_cond(waiting.lock) };
                 }
@@ -110,7 +112,8 @@ impl Survivor<'_> {
     /// Frees a mutex that thread `tid` took. Another owner has a ledger of its own, or there is no mutex any more.
     fn free_mutex(&self, mutex: usize, tid: u32) {
         let owner = layout::owner(mutex);
-        if owner.may_be(tid) && !(owner == layout::Owner::Unknown && self.holds(mutex)) {
+        let mine = owner == layout::Owner::Unknown && self.holds(mutex);
+        if owner.may_be(tid) && !mine && !sys::is_shared(mutex) {
             // SAFETY: found held just now by a thread that is gone, and this is the only one.
             unsafe { layout::reset_mutex(mutex) };
             stats::REPAIRED.add();
@@ -120,7 +123,7 @@ impl Survivor<'_> {
     /// Forgets who used a mutex for a wait: glibc destroys none that has users.
     fn free_users(&self, mutex: usize) {
         let free = layout::owner(mutex) == layout::Owner::Nobody && !self.holds(mutex);
-        if free && layout::read::<5>(mutex).is_some() {
+        if free && layout::read::<5>(mutex).is_some() && !sys::is_shared(mutex) {
             // SAFETY: there is one, as somebody waited with it until now, which nobody holds.
             unsafe { layout::reset_mutex(mutex) };
         }
@@ -128,7 +131,7 @@ impl Survivor<'_> {
 
     /// Makes a read-write lock anew, with what this thread holds of it.
     fn free_rwlock(&self, lock: usize) {
-        if !layout::is_busy_rwlock(lock) {
+        if !layout::is_busy_rwlock(lock) || sys::is_shared(lock) {
             return;
         }
         // SAFETY: there is one; its other holders are gone.
@@ -154,7 +157,8 @@ impl Survivor<'_> {
 
     /// Locks that know their holder by its id, which is another one here.
     fn adopt(&self) {
-        for holding in self.ledger.into_iter().flat_map(Ledger::holdings) {
+        let mine = self.ledger.into_iter().flat_map(Ledger::holdings);
+        for holding in mine.filter(|holding| !sys::is_shared(holding.lock)) {
             match holding.kind {
                 // SAFETY: there is no other thread.
                 Kind::Mutex => unsafe {
@@ -177,6 +181,9 @@ impl Survivor<'_> {
 }
 
 fn give_back(semaphore: usize) {
+    if sys::is_shared(semaphore) {
+        return;
+    }
     // SAFETY: found there, taken by a thread that is gone.
     unsafe { layout::reset_semaphore(semaphore) };
     stats::REPAIRED.add();
