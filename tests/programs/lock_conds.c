@@ -1,10 +1,9 @@
 // lock_conds.c: condition variables whose waiters vanish in a forked child.
 //
 //   lock_conds WAY FORKS MAX_HANGS       a producer and a consumer; WAY is how they wait
-//   lock_conds ghosts FORKS MAX_HANGS    two threads wait, one of which was promised a signal
+//   lock_conds ghosts FORKS MAX_HANGS    threads wait that are never called
 //   lock_conds clock FORKS MAX_HANGS     the same for a condition variable with a clock of its own
 //   lock_conds destroy FORKS MAX_HANGS   the same; the child destroys it
-//   lock_conds list                      every WAY
 //
 // A child starts a waiter of its own, which must get its signal. Bare, the signal goes to a waiter that is
 // gone, or the mutex is held for ever.
@@ -41,13 +40,15 @@ static int wait_c11_timed(bool full) {
 static const struct way {
     const char *name;
     int (*lock)(void), (*unlock)(void), (*wait)(bool full), (*signal)(bool full);
+    // Children wait without an end, so that it can be told whether they do so for ever.
+    int (*wait_in_child)(bool full);
 } ways[] = {
-    {"wait", lock, unlock, wait_for, signal_to},
-    {"broadcast", lock, unlock, wait_for, wake_all},
-    {"timedwait", lock, unlock, wait_timed, signal_to},
-    {"clockwait", lock, unlock, wait_by_clock, signal_to},
-    {"c11", lock_c11, unlock_c11, wait_c11, signal_c11},
-    {"c11-timedwait", lock_c11, unlock_c11, wait_c11_timed, signal_c11},
+    {"wait", lock, unlock, wait_for, signal_to, wait_for},
+    {"broadcast", lock, unlock, wait_for, wake_all, wait_for},
+    {"timedwait", lock, unlock, wait_timed, signal_to, wait_for},
+    {"clockwait", lock, unlock, wait_by_clock, signal_to, wait_for},
+    {"c11", lock_c11, unlock_c11, wait_c11, signal_c11, wait_c11},
+    {"c11-timedwait", lock_c11, unlock_c11, wait_c11_timed, signal_c11, wait_c11},
 };
 enum { WAYS = sizeof ways / sizeof ways[0], ROOM = 4 };
 
@@ -83,11 +84,10 @@ static void *consume(void *unused) {
 
 static bool waiting, called;
 
-// Children wait without an end, so that it can be told whether they do so for ever.
 static void *wait_in_child(void *unused) {
     must(way->lock());
     waiting = true;
-    while (!called) must(way->lock == lock ? wait_for(true) : wait_c11(true));
+    while (!called) must(way->wait_in_child(true));
     must(way->unlock());
     return unused;
 }
@@ -120,8 +120,7 @@ static void *sleep_for_ever(void *unused) {
     for (;;) {
         must(wait_for(true));
         first_is_awake = true;
-        must(pthread_cond_signal(&emptied));
-        while (true) must(pthread_cond_wait(&emptied, &mutex));
+        must(signal_to(false));
     }
     return unused;
 }
@@ -176,10 +175,7 @@ static void destroy(void) {
 }
 
 int main(int argc, char **argv) {
-    bool list = argc == 2 && strcmp(argv[1], "list") == 0;
-    for (int i = 0; list && i < WAYS; i++) puts(ways[i].name);
-    if (list) return fflush(stdout);
-    if (argc != 4) die("usage: lock_conds MODE FORKS MAX_HANGS | lock_conds list");
+    if (argc != 4) die("usage: lock_conds MODE FORKS MAX_HANGS");
     call_fn *child = call_a_waiter;
     const char *mode = argv[1];
     if (strcmp(mode, "ghosts") == 0) {

@@ -4,6 +4,7 @@
 //   lock_data torn FORKS                a thread stays in the middle of a change until the fork is over
 //   lock_data torn-spin FORKS           the same for locks of other kinds
 //   lock_data torn-rwlock FORKS
+//   lock_data torn-three FORKS          all of them at once
 //
 // The second kind prints `whole=N torn=N held=N died=N`: what children found, the lock being free or not, and how
 // many were ended by SIGABRT.
@@ -23,6 +24,21 @@ static int give_rwlock(void) { return pthread_rwlock_unlock(&read_and_written); 
 static int take_spin(void) { return pthread_spin_lock(&spun_for); }
 static int try_spin(void) { return pthread_spin_trylock(&spun_for); }
 static int give_spin(void) { return pthread_spin_unlock(&spun_for); }
+static int take_three(void) {
+    must(take());
+    must(write_lock());
+    return take_spin();
+}
+static int try_three(void) {
+    int result = try();
+    if (result == 0) result = try_to_write();
+    return result != 0 ? result : try_spin();
+}
+static int give_three(void) {
+    must(give_spin());
+    must(give_rwlock());
+    return give();
+}
 
 static const struct kind {
     const char *name;
@@ -31,6 +47,7 @@ static const struct kind {
     {"torn", take, try, give},
     {"torn-rwlock", write_lock, try_to_write, give_rwlock},
     {"torn-spin", take_spin, try_spin, give_spin},
+    {"torn-three", take_three, try_three, give_three},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -81,7 +98,7 @@ static int fork_in_mid_change(const struct kind *kind, int forks) {
         atomic_store(&inside, false);
         pid_t pid = fork();
         if (pid < 0) die("fork");
-        if (pid == 0) _exit(look(kind));
+        if (pid == 0) exit(look(kind)); // not _exit: its statistics count
         atomic_store(&forked, true);
         if (!ends_in_time(pid, &status)) die("the child hung");
         bool aborted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
