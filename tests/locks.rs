@@ -160,6 +160,11 @@ fn memory_that_was_a_lock() {
 }
 
 #[test]
+fn locks_that_are_made_and_destroyed() {
+    whole(&holders("short-lived"), FORKS);
+}
+
+#[test]
 fn locks_that_another_thread_gives_back() {
     whole(&holders("handed-over"), FORKS);
 }
@@ -180,6 +185,20 @@ fn grandchildren() {
 fn initialisers() {
     for mode in ["once", "call-once"] {
         whole(&holders(mode), FORKS);
+    }
+}
+
+/// A fork does not wait for one; but one that began with 1 is most likely a lock, and so gets its 1 back.
+#[test]
+fn semaphores() {
+    let semaphores = Program::compiled("lock_semaphores.c");
+    whole(&semaphores.args(["wait"]), FORKS);
+    for way in ["trywait", "timedwait", "clockwait"] {
+        whole(&semaphores.args([way]), FORKS_OF_VARIANTS);
+    }
+    for preload in [Preload::Bare, Preload::Protected] {
+        let run = semaphores.args(["found"]).run(preload).succeeded();
+        assert_eq!(run.stdout, "mine=0 event=0 counting=2\n", "{run:#?}");
     }
 }
 
@@ -237,6 +256,10 @@ const FREE: &str = "the child has it free, and what it guards may be half done";
 fn locks_that_are_held_for_too_long() {
     for (mode, lock) in [
         ("torn", "mutex during a fork, guarded"),
+        ("torn-recursive", "mutex during a fork, guarded"),
+        ("torn-errorcheck", "mutex during a fork, guarded"),
+        ("torn-adaptive", "mutex during a fork, guarded"),
+        ("torn-inherit", "mutex during a fork, guarded"),
         ("torn-rwlock", "read-write lock during a fork, read_and_written"),
         ("torn-spin", "spinlock during a fork, spun_for"),
     ] {

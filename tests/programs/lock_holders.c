@@ -9,6 +9,7 @@
 //   inversion        the forker holds a lock that threads wait for which hold another
 //   idle             a thread never gives one back
 //   unmapped         a thread never gave one back whose memory is something else now
+//   short-lived      each lock is made and destroyed, and its memory is unmapped
 //   handed-over      one thread takes it, another gives it back; then its memory is something else
 //   many             10,000 locks, of which a thread holds 1,000 at once
 //   grandchildren    children start threads, too, and fork
@@ -169,6 +170,18 @@ static void use_and_check_mapped(void) {
     check_filled(mapped_anew);
 }
 
+static void use_new_lock(void) {
+    use();
+    pthread_mutex_t *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED) die("mmap");
+    init_mutex(made, PTHREAD_MUTEX_NORMAL, PTHREAD_PRIO_NONE);
+    must(pthread_mutex_lock(made));
+    use();
+    must(pthread_mutex_unlock(made));
+    must(pthread_mutex_destroy(made));
+    munmap(made, 4096);
+}
+
 // --- handed over
 
 enum state { FILLED, BUSY, HELD, RELEASED };
@@ -304,6 +317,7 @@ static const struct mode {
     {"inversion", nothing, 2, take_both, give_own_and_take_both, fork_inside},
     {"idle", start_idler, 2, use, use_both, NULL},
     {"unmapped", start_loser, 2, use, use_and_check_mapped, NULL},
+    {"short-lived", nothing, 2, use_new_lock, use_new_lock, NULL},
     {"handed-over", start_releaser, 2, hand_over, use_and_check_slots, NULL},
     {"many", nothing, 2, take_a_thousand, take_all, NULL},
     {"grandchildren", nothing, 2, use, use_and_fork, NULL},

@@ -6,7 +6,7 @@
 //! Nothing is changed in memory that the parent shares, whatever a lock there says it is.
 
 use super::ledger::{Ledger, Waiting};
-use super::{Kind, layout};
+use super::{Kind, forker, layout};
 use crate::options::{self, Orphans};
 use crate::slot::{self, Slot};
 use crate::stats;
@@ -51,7 +51,7 @@ pub(crate) fn repair(mine: &Slot, tid: u32, gone: impl Fn(&Slot) -> bool) {
 impl Survivor<'_> {
     /// Frees what the thread `tid`, which is gone, held or waited for.
     fn free(&self, ledger: &Ledger, tid: u32) {
-        for holding in ledger.holdings() {
+        for holding in ledger.holdings().filter(|holding| !forker::is_stale(holding, tid)) {
             self.free_lock(holding.lock, holding.kind, tid);
         }
         if let Some(waiting) = ledger.waiting() {
@@ -99,9 +99,10 @@ impl Survivor<'_> {
                 self.free_mutex(waiting.mutex, tid);
                 self.free_users(waiting.mutex);
             }
-            // The thread had just got it, or was about to post it.
+            // The thread had just got it, or was about to post it, and may have taken its name off one of the
+            // two places only.
             Kind::Semaphore => {
-                if layout::taker(waiting.lock) == Some(0) {
+                if layout::taker(waiting.lock).is_some_and(|taker| taker == 0 || taker == tid) {
                     give_back(waiting.lock);
                 }
             }
@@ -109,7 +110,7 @@ impl Survivor<'_> {
         }
     }
 
-    /// Frees a mutex that thread `tid` took. Another owner has a ledger of its own, or there is no mutex any more.
+    /// Frees a mutex that thread `tid` took. Another owner has a ledger of its own.
     fn free_mutex(&self, mutex: usize, tid: u32) {
         let owner = layout::owner(mutex);
         let mine = owner == layout::Owner::Unknown && self.holds(mutex);
