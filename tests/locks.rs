@@ -11,6 +11,9 @@ const FORKS: u64 = 1000;
 /// Other functions that take the same locks.
 const FORKS_OF_VARIANTS: u64 = 300;
 
+/// Each of them waits for its budget in vain.
+const TORN_FORKS: u64 = 10;
+
 /// A budget that no holder uses up, however busy the machine is.
 const PATIENT: &str = "locks_ms=10000";
 const PATIENCE_US: u64 = 10_000_000;
@@ -232,8 +235,6 @@ fn torn(mode: &str) -> Program {
     let named = Build::of("lock_data.c").flags(["-rdynamic"]).output("lock_data_named");
     Program::at(named).args([mode, &forks(TORN_FORKS).to_string()])
 }
-
-const TORN_FORKS: u64 = 20;
 
 /// What the children of [`torn`] found: `whole`, `torn`, `held` or `died`.
 #[track_caller]

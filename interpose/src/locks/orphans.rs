@@ -61,6 +61,10 @@ pub(crate) fn note(me: &Slot) {
 
 fn push(lock: usize, kind: Kind, tid: u32) {
     let count = COUNT.load(Ordering::Relaxed);
+    if NOTED.iter().take(count).any(|note| note.lock.load(Ordering::Relaxed) == lock) {
+        // Held more than once.
+        return;
+    }
     if let Some(note) = NOTED.get(count) {
         note.lock.store(lock, Ordering::Relaxed);
         note.kind.store(kind as u32, Ordering::Relaxed);
