@@ -4,12 +4,12 @@
 //! that a thread never releases costs its budget once. A thread all of whose holdings are given is outside: it
 //! waits at the closed gate like any other, wherever it is then.
 
-use super::ledger::{Holding, Ledger};
+use super::ledger::{Found, Holding, Ledger};
 use super::{Kind, layout};
 use crate::options;
 use crate::slot::{self, Slot};
 use crate::sync::Ordering;
-use crate::sys;
+use crate::{sys, tls};
 
 /// Whether a fork has to wait for locks that the thread of `slot` holds.
 pub(crate) fn counts(slot: &Slot) -> bool {
@@ -17,17 +17,32 @@ pub(crate) fn counts(slot: &Slot) -> bool {
         && slot.ledger().is_some_and(|ledger| ledger.holdings().any(|holding| !holding.given))
 }
 
-/// Stops waiting for what the thread of `slot` holds. False if that is nothing: it only waits for a lock that
-/// it has a place for.
+/// Stops waiting for what the thread of `slot` holds. False if all of it is only wanted so far, or was released
+/// by others.
 pub(crate) fn give_up(slot: &Slot) -> bool {
-    let Some(ledger) = slot.ledger() else {
-        return false;
+    slot.ledger().is_some_and(|ledger| {
+        let holds = any_counts(ledger.holdings(), slot.tid.load(Ordering::Relaxed));
+        ledger.give();
+        holds
+    })
+}
+
+/// Another thread's holding of a mutex that the calling thread is about to release for it.
+///
+/// # Safety
+///
+/// A mutex must be there.
+pub(super) unsafe fn holding_of_another(mutex: usize) -> Option<Found<'static>> {
+    let mine = tls::ledger().is_some_and(|ledger| ledger.holds(mutex));
+    // SAFETY: as the caller vouches.
+    if mine || !super::are_tracked() || unsafe { layout::is_foreign_mutex(mutex) } {
+        return None;
+    }
+    let layout::Owner::Thread(owner) = layout::owner(mutex) else {
+        return None;
     };
-    let awaited = ledger.waiting().map(|waiting| waiting.lock);
-    let others = ledger.holdings().filter(|holding| Some(holding.lock) != awaited);
-    let holds = any_counts(others, slot.tid.load(Ordering::Relaxed));
-    ledger.give();
-    holds
+    let slot = slot::all().find(|slot| slot.tid.load(Ordering::Relaxed) == owner)?;
+    slot.ledger()?.find(mutex)
 }
 
 /// Whether the thread of `slot`, whose budget is over, has had no processor for as long as that since: a busy
@@ -46,15 +61,15 @@ pub(super) fn any_counts(mut holdings: impl Iterator<Item = Holding>, tid: u32) 
     holdings.any(|holding| !holding.given && !is_stale(&holding, tid))
 }
 
-/// Whether the lock is not held by thread `tid`, because another one has released it.
+/// Whether the lock is not held by thread `tid`, because another one has released it or it is still wanted.
 pub(super) fn is_stale(holding: &Holding, tid: u32) -> bool {
     match holding.kind {
-        Kind::Mutex => match layout::owner(holding.lock) {
-            layout::Owner::Nobody => true,
-            layout::Owner::Thread(owner) => owner != tid,
-            layout::Owner::Unknown => false,
-        },
-        Kind::Read | Kind::Write => !layout::is_busy_rwlock(holding.lock),
+        Kind::Mutex => !layout::owner(holding.lock).may_be(tid),
+        Kind::Write => !layout::writer(holding.lock).may_be(tid),
+        Kind::Read => {
+            !layout::is_busy_rwlock(holding.lock)
+                || layout::writer(holding.lock) != layout::Owner::Nobody
+        }
         Kind::Spin => !layout::is_busy_spinlock(holding.lock),
         Kind::Guard | Kind::Once | Kind::Cond | Kind::Semaphore => false,
     }

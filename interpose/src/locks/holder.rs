@@ -5,7 +5,7 @@
 
 use core::ffi::c_int;
 
-use super::ledger::{Ledger, Waiting};
+use super::ledger::{Found, Holding, Ledger, Waiting};
 use super::mutex::Function;
 use super::{Kind, forker as locks};
 use crate::gate::{CLOSED, GATE, UNRESOLVED};
@@ -142,10 +142,10 @@ impl Me {
         if self.ledger.push(lock, kind) {
             return true;
         }
-        // Locks that other threads released have left their places here. Looked for rarely: an allocator may
-        // hold thousands around a fork.
-        if self.ledger.depth().is_power_of_two() || self.ledger.is_full() {
-            self.ledger.compact(|holding| !locks::is_stale(holding, self.tid()));
+        if self.ledger.has_doubled() {
+            // Locks that other threads released have left their places here, most of them given.
+            let keep = |holding: &Holding| !holding.given || !locks::is_stale(holding, self.tid());
+            self.ledger.compact(keep);
         }
         let found = self.ledger.push(lock, kind) || self.ledger.push_further(lock, kind);
         if !found {
@@ -241,15 +241,17 @@ fn acquire_at_once_slow<T>(
     result
 }
 
-/// Gives a lock back by `next`, a function that takes it as `lock`.
+/// Gives a lock back by `next`, a function that takes it as `lock`. If the thread has no place for it,
+/// `of_another` finds that of the thread that took it.
 #[inline(always)]
 pub(super) fn release<T>(
     address: usize,
     lock: *mut T,
     next: &Next<Function<T>>,
+    of_another: impl FnOnce() -> Option<Found<'static>>,
 ) -> c_int {
     let Some(ledger) = tls::ledger().filter(|ledger| ledger.is_top(address)) else {
-        return release_other(address, lock, next);
+        return release_other(address, lock, next, of_another);
     };
     // SAFETY: the caller's lock; who has a place has seen that all symbols are known.
     let result = unsafe { next.get()(lock) };
@@ -266,15 +268,18 @@ fn release_other<T>(
     address: usize,
     lock: *mut T,
     next: &Next<Function<T>>,
+    of_another: impl FnOnce() -> Option<Found<'static>>,
 ) -> c_int {
-    if tls::ledger().is_none_or(|ledger| ledger.depth() == 0) {
-        // SAFETY: the caller's lock, which is none of ours.
-        return unsafe { next.ensure()(lock) };
-    }
+    // Afterwards anybody may take the lock.
+    let theirs = of_another();
     // SAFETY: the caller's lock.
     let result = unsafe { next.ensure()(lock) };
     if result == 0 {
         give_up(address);
+        if let Some(theirs) = theirs {
+            theirs.give();
+            settle();
+        }
     }
     result
 }

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `top` | its thread | the topmost place in use, as its distance in bytes from the first, which nobody uses |
 //! | `Place::lock`, `stamp` | its thread | the lock, its [`Kind`], and a number that tells this holding from any other |
-//! | `Place::given` | the forker | the stamp of a holding that forks no longer wait for |
+//! | `Place::given` | the forker, or who released the lock instead | the stamp of a holding that forks no longer wait for |
 //! | `waiting` | its thread | what the thread waits for, perhaps without a place for it |
 //!
 //! The order of places does not matter, but for the topmost: it may stand for a lock that its thread is
@@ -57,6 +57,19 @@ pub(super) struct Holding {
     pub(super) kind: Kind,
     /// Forks no longer wait for it.
     pub(super) given: bool,
+}
+
+/// A holding of another thread, which may end at any moment.
+pub(super) struct Found<'a> {
+    place: &'a Place,
+    stamp: u32,
+}
+
+impl Found<'_> {
+    /// Forks do not wait for it.
+    pub(super) fn give(&self) {
+        self.place.given.store(self.stamp, Ordering::Relaxed);
+    }
 }
 
 /// What a thread waits for, or is about to have got or given.
@@ -180,7 +193,7 @@ impl Ledger {
     /// Gives up a place of `lock`; false if there is none.
     pub(super) fn remove(&self, lock: usize) -> bool {
         let depth = self.depth();
-        let (Some(index), Some(top)) = (self.find(lock, depth), self.place(depth)) else {
+        let (Some(index), Some(top)) = (self.search(lock, depth), self.place(depth)) else {
             return false;
         };
         self.hint.store(index as u32, Ordering::Relaxed);
@@ -197,7 +210,7 @@ impl Ledger {
     /// Where a place of `lock` is. Begins at the top, then goes on around the place that was found last: an
     /// allocator that holds thousands of locks around a fork gives them back in the order it took them, while
     /// each gap is filled from the top.
-    fn find(&self, lock: usize, depth: usize) -> Option<usize> {
+    fn search(&self, lock: usize, depth: usize) -> Option<usize> {
         let is = |index: &usize| self.place(*index).is_some_and(|place| place.is(lock));
         let hint = (self.hint.load(Ordering::Relaxed) as usize).clamp(1, depth.max(1));
         let around = (0..depth).flat_map(|step| [hint.wrapping_sub(step), hint + step]);
@@ -273,11 +286,6 @@ impl Ledger {
         (self.top.load(Ordering::Acquire) / SIZE) as usize
     }
 
-    /// Whether all places at hand are in use, and no others.
-    pub(super) fn is_full(&self) -> bool {
-        self.depth() == PLACES
-    }
-
     /// What the places say, the topmost first.
     pub(super) fn holdings(&self) -> impl Iterator<Item = Holding> {
         (1..=self.depth()).rev().filter_map(|index| self.place(index)?.get())
@@ -286,6 +294,20 @@ impl Ledger {
     /// Whether there is a place for `lock`.
     pub(super) fn holds(&self, lock: usize) -> bool {
         self.holdings().any(|holding| holding.lock == lock)
+    }
+
+    /// The holding of `lock`, if there is one.
+    pub(super) fn find(&self, lock: usize) -> Option<Found<'_>> {
+        let mut places = (1..=self.depth()).filter_map(|index| self.place(index));
+        let place = places.find(|place| place.is(lock))?;
+        Some(Found { place, stamp: place.stamp.load(Ordering::Relaxed) })
+    }
+
+    /// Whether it is worth while to look for places that can be given up: the last time, half as many were in
+    /// use.
+    pub(super) fn has_doubled(&self) -> bool {
+        let depth = self.depth();
+        depth.is_multiple_of(PLACES) && (depth / PLACES).is_power_of_two()
     }
 
     /// What the thread waits for.
@@ -440,6 +462,33 @@ mod tests {
         assert_eq!(given(), [false]);
         ledger.push(16, Kind::Mutex);
         assert_eq!(given(), [false, false]);
+    }
+
+    #[test]
+    fn only_the_holding_that_was_found_is_given() {
+        let ledger = Ledger::new();
+        ledger.push(16, Kind::Mutex);
+        assert!(ledger.find(32).is_none());
+        let found = ledger.find(16).expect("it was pushed");
+        ledger.pop();
+        ledger.push(16, Kind::Mutex);
+        found.give();
+        assert!(ledger.holdings().all(|holding| !holding.given));
+        ledger.find(16).expect("it was pushed").give();
+        assert!(ledger.holdings().all(|holding| holding.given));
+    }
+
+    #[test]
+    fn places_are_looked_through_each_time_they_have_doubled() {
+        let ledger = Ledger::new();
+        let mut looks = Vec::new();
+        for lock in 1..=1000 {
+            if ledger.has_doubled() {
+                looks.push(ledger.depth());
+            }
+            assert!(ledger.push(lock, Kind::Spin) || ledger.push_further(lock, Kind::Spin));
+        }
+        assert_eq!(looks, [PLACES, 2 * PLACES, 4 * PLACES, 8 * PLACES]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use core::ffi::c_int;
 
 use super::holder::{self, Take};
-use super::{Kind, layout};
+use super::{Kind, forker, layout};
 use crate::next::Next;
 use crate::table::locks::next;
 
@@ -112,7 +112,10 @@ impl<T> Functions<T> {
     /// The hook for `unlock`.
     #[inline(always)]
     pub(crate) unsafe fn unlock(&'static self, mutex: *mut T) -> c_int {
-        holder::release(mutex.expose_provenance(), mutex, self.unlock)
+        let address = mutex.expose_provenance();
+        // SAFETY: the caller's mutex.
+        let of_another = || unsafe { forker::holding_of_another(address) };
+        holder::release(address, mutex, self.unlock, of_another)
     }
 }
 

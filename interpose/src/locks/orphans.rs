@@ -45,7 +45,10 @@ pub(crate) fn note(me: &Slot) {
         // One that backs off from the gate shows a place for a moment.
         let marked = slot.mark.load(Ordering::Relaxed) != 0;
         for holding in ledger.holdings() {
-            if (holding.given || marked) && !forker::is_stale(&holding, tid) {
+            if (holding.given || marked)
+                && !forker::is_stale(&holding, tid)
+                && !sys::is_shared(holding.lock)
+            {
                 push(holding.lock, holding.kind, tid);
             }
         }
@@ -58,6 +61,10 @@ pub(crate) fn note(me: &Slot) {
 
 fn push(lock: usize, kind: Kind, tid: u32) {
     let count = COUNT.load(Ordering::Relaxed);
+    if NOTED.iter().take(count).any(|note| note.lock.load(Ordering::Relaxed) == lock) {
+        // Held more than once.
+        return;
+    }
     if let Some(note) = NOTED.get(count) {
         note.lock.store(lock, Ordering::Relaxed);
         note.kind.store(kind as u32, Ordering::Relaxed);

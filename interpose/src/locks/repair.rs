@@ -2,6 +2,8 @@
 //!
 //! Locks are made anew, never released: whoever waits for them is gone too, and what libc notes about
 //! those must go. There is one thread, and all of it holds no lock while this runs.
+//!
+//! Nothing is changed in memory that the parent shares, whatever a lock there says it is.
 
 use super::ledger::{Ledger, Waiting};
 use super::{Kind, layout};
@@ -50,10 +52,10 @@ impl Survivor<'_> {
     /// Frees what the thread `tid`, which is gone, held or waited for.
     fn free(&self, ledger: &Ledger, tid: u32) {
         for holding in ledger.holdings() {
-            self.free_lock(holding.lock, holding.kind);
+            self.free_lock(holding.lock, holding.kind, tid);
         }
         if let Some(waiting) = ledger.waiting() {
-            self.free_awaited(&waiting);
+            self.free_awaited(&waiting, tid);
         }
         for semaphore in ledger.semaphores() {
             if layout::taker(semaphore) == Some(tid) {
@@ -62,9 +64,9 @@ impl Survivor<'_> {
         }
     }
 
-    fn free_lock(&self, lock: usize, kind: Kind) {
+    fn free_lock(&self, lock: usize, kind: Kind, tid: u32) {
         match kind {
-            Kind::Mutex => self.free_mutex(lock),
+            Kind::Mutex => self.free_mutex(lock, tid),
             Kind::Read | Kind::Write => self.free_rwlock(lock),
             Kind::Spin => {
                 if layout::is_busy_spinlock(lock) && !self.holds(lock) && !sys::is_shared(lock) {
@@ -87,41 +89,50 @@ impl Survivor<'_> {
         }
     }
 
-    fn free_awaited(&self, waiting: &Waiting) {
+    fn free_awaited(&self, waiting: &Waiting, tid: u32) {
         match waiting.kind {
             Kind::Cond => {
-                if layout::read::<12>(waiting.lock).is_some() {
+                if layout::read::<12>(waiting.lock).is_some() && !sys::is_shared(waiting.lock) {
                     // SAFETY: the thread waited there until now, so it is there; nobody else is left.
                     unsafe { layout::reset_cond(waiting.lock) };
                 }
-                self.free_mutex(waiting.mutex);
+                self.free_mutex(waiting.mutex, tid);
+                self.free_users(waiting.mutex);
             }
-            // The thread had just got it, or was about to post it.
+            // The thread had just got it, or was about to post it, and may have taken its name off one of the
+            // two places only.
             Kind::Semaphore => {
-                if layout::taker(waiting.lock) == Some(0) {
+                if layout::taker(waiting.lock).is_some_and(|taker| taker == 0 || taker == tid) {
                     give_back(waiting.lock);
                 }
             }
-            kind => self.free_lock(waiting.lock, kind),
+            kind => self.free_lock(waiting.lock, kind, tid),
         }
     }
 
-    fn free_mutex(&self, mutex: usize) {
-        let held = match layout::owner(mutex) {
-            layout::Owner::Nobody => false,
-            layout::Owner::Thread(owner) => owner != self.before,
-            layout::Owner::Unknown => !self.holds(mutex),
-        };
-        if held {
-            // SAFETY: found held just now, not by this thread, which is the only one.
+    /// Frees a mutex that thread `tid` took. Another owner has a ledger of its own.
+    fn free_mutex(&self, mutex: usize, tid: u32) {
+        let owner = layout::owner(mutex);
+        let mine = owner == layout::Owner::Unknown && self.holds(mutex);
+        if owner.may_be(tid) && !mine && !sys::is_shared(mutex) {
+            // SAFETY: found held just now by a thread that is gone, and this is the only one.
             unsafe { layout::reset_mutex(mutex) };
             stats::REPAIRED.add();
         }
     }
 
+    /// Forgets who used a mutex for a wait: glibc destroys none that has users.
+    fn free_users(&self, mutex: usize) {
+        let free = layout::owner(mutex) == layout::Owner::Nobody && !self.holds(mutex);
+        if free && layout::read::<5>(mutex).is_some() && !sys::is_shared(mutex) {
+            // SAFETY: there is one, as somebody waited with it until now, which nobody holds.
+            unsafe { layout::reset_mutex(mutex) };
+        }
+    }
+
     /// Makes a read-write lock anew, with what this thread holds of it.
     fn free_rwlock(&self, lock: usize) {
-        if !layout::is_busy_rwlock(lock) {
+        if !layout::is_busy_rwlock(lock) || sys::is_shared(lock) {
             return;
         }
         // SAFETY: there is one; its other holders are gone.
@@ -147,7 +158,8 @@ impl Survivor<'_> {
 
     /// Locks that know their holder by its id, which is another one here.
     fn adopt(&self) {
-        for holding in self.ledger.into_iter().flat_map(Ledger::holdings) {
+        let mine = self.ledger.into_iter().flat_map(Ledger::holdings);
+        for holding in mine.filter(|holding| !sys::is_shared(holding.lock)) {
             match holding.kind {
                 // SAFETY: there is no other thread.
                 Kind::Mutex => unsafe {
@@ -170,6 +182,9 @@ impl Survivor<'_> {
 }
 
 fn give_back(semaphore: usize) {
+    if sys::is_shared(semaphore) {
+        return;
+    }
     // SAFETY: found there, taken by a thread that is gone.
     unsafe { layout::reset_semaphore(semaphore) };
     stats::REPAIRED.add();

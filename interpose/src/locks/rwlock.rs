@@ -87,5 +87,5 @@ pub(crate) unsafe fn trylock(lock: *mut pthread_rwlock_t, kind: Kind) -> c_int {
 /// The hook for `pthread_rwlock_unlock`.
 #[inline(always)]
 pub(crate) unsafe fn unlock(lock: *mut pthread_rwlock_t) -> c_int {
-    holder::release(lock.expose_provenance(), lock, &next::pthread_rwlock_unlock)
+    holder::release(lock.expose_provenance(), lock, &next::pthread_rwlock_unlock, || None)
 }

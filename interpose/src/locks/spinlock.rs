@@ -55,5 +55,5 @@ pub(crate) unsafe fn trylock(lock: *mut pthread_spinlock_t) -> c_int {
 /// The hook for `pthread_spin_unlock`.
 #[inline(always)]
 pub(crate) unsafe fn unlock(lock: *mut pthread_spinlock_t) -> c_int {
-    holder::release(lock.expose_provenance(), lock, &next::pthread_spin_unlock)
+    holder::release(lock.expose_provenance(), lock, &next::pthread_spin_unlock, || None)
 }

@@ -240,6 +240,10 @@ pub(crate) fn is_shared(address: usize) -> bool {
     let Some(fd) = open_read(c"/proc/self/pagemap") else {
         return false;
     };
+    // A child's tables lack pages of shared memory until it touches them.
+    let mut touched = 0u8;
+    // SAFETY: room for one byte.
+    unsafe { peek(address, (&raw mut touched).cast(), 1) };
     let mut entry = 0u64;
     // SAFETY: any number may be asked for.
     let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;

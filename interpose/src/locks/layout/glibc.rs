@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use libc::{pthread_cond_t, pthread_mutex_t, pthread_rwlock_t, sem_t};
 
-use super::{read, word, zero};
+use super::{Owner, read, word, zero};
 use crate::locks::Kind;
 use crate::sys;
 use crate::table::locks::next;
@@ -41,6 +41,8 @@ const WRITE_PHASE: u32 = 1;
 /// A writer holds it, or is about to (`PTHREAD_RWLOCK_WRLOCKED`).
 const WRITE_LOCKED: u32 = 2;
 const RWLOCK_WRITERS: usize = 1;
+/// The lower bits of the first word of a lock that is held for writing (that and `PTHREAD_RWLOCK_WRLOCKED`).
+const WRITING: u32 = 3;
 const RWLOCK_WRITER: usize = 6;
 const RWLOCK_SHARED: usize = 7;
 
@@ -131,17 +133,6 @@ pub(in super::super) unsafe fn is_foreign_cond(cond: usize) -> bool {
     unsafe { word(cond, place) }.load(Ordering::Relaxed) & COND_SHARED != 0
 }
 
-/// Who holds a mutex.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in super::super) enum Owner {
-    /// Nobody; or there is no mutex any more.
-    Nobody,
-    /// Somebody who just took it or is just giving it back.
-    Unknown,
-    /// This thread.
-    Thread(u32),
-}
-
 /// Who holds the mutex at `mutex`, if it is one of ours.
 pub(in super::super) fn owner(mutex: usize) -> Owner {
     let Some(words) = read::<5>(mutex) else {
@@ -202,6 +193,17 @@ pub(in super::super) fn is_busy_rwlock(lock: usize) -> bool {
         let [readers, writers, _, _, _, _, writer, shared, ..] = words;
         shared == 0 && (readers & !WRITE_PHASE != 0 || writers != 0 || writer != 0)
     })
+}
+
+/// Who holds the read-write lock at `lock` for writing.
+pub(in super::super) fn writer(lock: usize) -> Owner {
+    match read::<8>(lock) {
+        Some([state, .., writer, 0]) if state & WRITING == WRITING => match writer {
+            0 => Owner::Unknown,
+            writer => Owner::Thread(writer),
+        },
+        _ => Owner::Nobody,
+    }
 }
 
 /// Makes a read-write lock free, with its preference.

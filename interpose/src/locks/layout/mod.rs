@@ -15,6 +15,28 @@ pub(super) use glibc::*;
 #[cfg(target_env = "musl")]
 pub(super) use musl::*;
 
+/// Who holds a lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Owner {
+    /// Nobody; or there is no lock any more.
+    Nobody,
+    /// Somebody who just took it or is just giving it back.
+    Unknown,
+    /// This thread.
+    Thread(u32),
+}
+
+impl Owner {
+    /// Whether thread `tid` may be the one.
+    pub(super) fn may_be(self, tid: u32) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Unknown => true,
+            Self::Thread(owner) => owner == tid,
+        }
+    }
+}
+
 /// The 32-bit word number `index` of the object at `address`.
 ///
 /// # Safety
