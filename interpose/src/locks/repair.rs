@@ -53,7 +53,7 @@ impl Survivor<'_> {
             self.free_lock(holding.lock, holding.kind);
         }
         if let Some(waiting) = ledger.waiting() {
-            self.free_awaited(&waiting);
+            self.free_awaited(&waiting, tid);
         }
         for semaphore in ledger.semaphores() {
             if layout::taker(semaphore) == Some(tid) {
@@ -87,7 +87,7 @@ impl Survivor<'_> {
         }
     }
 
-    fn free_awaited(&self, waiting: &Waiting) {
+    fn free_awaited(&self, waiting: &Waiting, tid: u32) {
         match waiting.kind {
             Kind::Cond => {
                 if layout::read::<12>(waiting.lock).is_some() {
@@ -96,9 +96,10 @@ impl Survivor<'_> {
                 }
                 self.free_mutex(waiting.mutex);
             }
-            // The thread had just got it, or was about to post it.
+            // The thread had just got it, or was about to post it: whether that was noted, or noted no longer,
+            // is a matter of where in between it was.
             Kind::Semaphore => {
-                if layout::taker(waiting.lock) == Some(0) {
+                if layout::taker(waiting.lock).is_some_and(|taker| taker == 0 || taker == tid) {
                     give_back(waiting.lock);
                 }
             }
