@@ -28,3 +28,5 @@ mod prove;
 mod spawn;
 #[path = "symbols.rs"]
 mod symbols;
+#[path = "user_locks.rs"]
+mod user_locks;

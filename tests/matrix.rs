@@ -35,6 +35,8 @@ macro_rules! with {
             mod parts;
             #[path = "spawn.rs"]
             mod spawn;
+            #[path = "user_locks.rs"]
+            mod user_locks;
         }
     )*};
 }

@@ -64,6 +64,24 @@ fn locks_of_directories_and_threads() {
     }
 }
 
+/// Those of the program.
+#[test]
+fn user_locks() {
+    for release in Release::ALL {
+        let program = release.program("../user_locks.c").options("locks_ms=10000");
+        let list = program.args(["list"]).run(Preload::Bare).succeeded();
+        let kinds: Vec<_> = list.stdout.lines().filter(|kind| *kind != "once").collect();
+        assert!(kinds.len() >= 9, "{kinds:?}");
+        for kind in kinds {
+            hangs_only_bare(&program.args([kind]));
+        }
+        // The initialiser does not end: the fork goes on without, and the child begins anew.
+        let once = release.program("../user_locks.c").args(["once", "100", "1"]);
+        once.run(Preload::Bare).succeeded().hung();
+        assert_eq!(once.run(Preload::Protected).unharmed(100).stats().get("gave_up"), 1);
+    }
+}
+
 /// Since 1.2.6 `exit` has a lock that is never given back; before, nothing hangs here.
 #[test]
 fn a_fork_while_the_process_exits() {

@@ -241,7 +241,8 @@ impl Ledger {
 
     /// Says what was said before.
     pub(super) fn restore(&self, what: Option<Waiting>) {
-        self.waiting_kind.store(0, Ordering::Relaxed);
+        // Not before the lock was given back, or has a place.
+        self.waiting_kind.store(0, Ordering::Release);
         compiler_fence(Ordering::SeqCst);
         if let Some(what) = what {
             self.waiting.store(what.lock, Ordering::Relaxed);

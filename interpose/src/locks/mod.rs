@@ -47,6 +47,8 @@ pub(crate) mod guard;
 pub(crate) mod holder;
 #[cfg(not(loom))]
 mod layout;
+#[cfg(all(loom, test))]
+mod model;
 #[cfg(not(loom))]
 pub(crate) mod mutex;
 #[cfg(not(loom))]

@@ -99,8 +99,8 @@ impl Survivor<'_> {
                 self.free_mutex(waiting.mutex, tid);
                 self.free_users(waiting.mutex);
             }
-            // The thread had just got it, or was about to post it, and may have taken its name off one of the
-            // two places only.
+            // The thread had just got it, or was about to post it: whether that was noted, or noted no longer,
+            // is a matter of where in between it was.
             Kind::Semaphore => {
                 if layout::taker(waiting.lock).is_some_and(|taker| taker == 0 || taker == tid) {
                     give_back(waiting.lock);

@@ -20,7 +20,7 @@ use crate::table::locks::next;
 pub(crate) unsafe fn init(semaphore: *mut sem_t, shared: c_int, value: c_uint) -> c_int {
     // SAFETY: the caller's arguments.
     let result = unsafe { next::sem_init.ensure()(semaphore, shared, value) };
-    if result == 0 {
+    if result == 0 && super::are_tracked() {
         let binary = shared == 0 && value == 1;
         // SAFETY: a semaphore now.
         unsafe { layout::mark_semaphore(semaphore.expose_provenance(), binary) };
@@ -30,9 +30,11 @@ pub(crate) unsafe fn init(semaphore: *mut sem_t, shared: c_int, value: c_uint) -
 
 /// The hook for `sem_destroy`.
 pub(crate) unsafe fn destroy(semaphore: *mut sem_t) -> c_int {
-    // SAFETY: the caller's argument, a semaphore.
-    unsafe { layout::mark_semaphore(semaphore.expose_provenance(), false) };
-    // SAFETY: as above.
+    if super::are_tracked() {
+        // SAFETY: the caller's argument, a semaphore.
+        unsafe { layout::mark_semaphore(semaphore.expose_provenance(), false) };
+    }
+    // SAFETY: the caller's argument.
     unsafe { next::sem_destroy.ensure()(semaphore) }
 }
 

@@ -305,7 +305,32 @@ pub(crate) unsafe fn peek(from: usize, to: *mut c_void, len: usize) -> bool {
     let local = libc::iovec { iov_base: to, iov_len: len };
     let remote = libc::iovec { iov_base: ptr::with_exposed_provenance_mut(from), iov_len: len };
     let pid = getpid();
-    sys!(SYS_process_vm_readv, pid, &raw const local, 1, &raw const remote, 1, 0) == len as isize
+    match sys!(SYS_process_vm_readv, pid, &raw const local, 1, &raw const remote, 1, 0) {
+        copied if copied == len as isize => true,
+        error if error == -(libc::EFAULT as isize) || error >= 0 => false,
+        // Kernels can be built without it, and filters refuse what debuggers use.
+        // SAFETY: as the caller vouches.
+        _ => unsafe { peek_through_pipe(from, to, len) },
+    }
+}
+
+/// The same by calls that nobody refuses: the kernel reads the memory because it is written to a pipe. `len`
+/// is at most `PIPE_BUF`, so it is there as a whole or not at all.
+///
+/// # Safety
+///
+/// As for [`peek`].
+unsafe fn peek_through_pipe(from: usize, to: *mut c_void, len: usize) -> bool {
+    let mut ends: [c_int; 2] = [-1; 2];
+    if sys!(SYS_pipe2, ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
+        return false;
+    }
+    let [reader, writer] = ends;
+    let copied = sys!(SYS_write, writer, from, len) == len as isize
+        && sys!(SYS_read, reader, to, len) == len as isize;
+    close(reader);
+    close(writer);
+    copied
 }
 
 /// How many threads this process has; 0 if `/proc` does not say. Each is a directory there, with a link
@@ -334,4 +359,72 @@ pub(crate) fn peer(fd: c_int) -> Option<(c_int, u16)> {
     let mut len = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
     let result = sys!(SYS_getpeername, fd, &raw mut address, &raw mut len);
     (result == 0).then(|| (c_int::from(address.sin6_family), u16::from_be(address.sin6_port)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Peek = unsafe fn(usize, *mut c_void, usize) -> bool;
+
+    /// A page, and one behind it that nobody may read.
+    fn check(peek: Peek) {
+        const PAGE: usize = 4096;
+        let pages = map(2 * PAGE).expect("there is memory");
+        let start = pages.as_ptr().expose_provenance();
+        // SAFETY: 4096 bytes behind the start, mapped.
+        unsafe { pages.as_ptr().add(PAGE - 3).write_bytes(7, 3) };
+        assert_eq!(sys!(SYS_mprotect, start + PAGE, PAGE, libc::PROT_NONE), 0);
+        let mut bytes = [0u8; 4];
+        let mut read = |from: usize, len: usize| {
+            // SAFETY: no more than the array has.
+            unsafe { peek(from, bytes.as_mut_ptr().cast(), len) }.then_some(bytes)
+        };
+        assert_eq!(read(start + PAGE - 3, 3), Some([7, 7, 7, 0]));
+        assert_eq!(read(start + PAGE - 3, 4), None, "half of it");
+        assert_eq!(read(start + PAGE, 1), None, "no permission");
+        // SAFETY: nobody uses it.
+        unsafe { unmap(pages, 2 * PAGE) };
+        assert_eq!(read(start, 1), None, "no memory");
+    }
+
+    #[test]
+    fn memory_is_read_where_there_is_some() {
+        check(peek);
+        check(peek_through_pipe);
+    }
+
+    /// A filter holds for the thread that installs it, and those it starts.
+    #[test]
+    fn a_filter_that_refuses_debuggers_makes_no_difference() {
+        let filtered = std::thread::spawn(|| {
+            refuse_process_vm_readv();
+            let none = ptr::null::<u8>();
+            assert_eq!(sys!(SYS_process_vm_readv, 0, none, 0, none, 0, 0), -(libc::EPERM as isize));
+            check(peek);
+        });
+        filtered.join().expect("the memory was read");
+    }
+
+    fn refuse_process_vm_readv() {
+        let instruction =
+            |code: u32, yes: u8, k: u32| libc::sock_filter { code: code as u16, jt: yes, jf: 0, k };
+        let give = libc::BPF_RET | libc::BPF_K;
+        let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+        let mut filter = [
+            // The number of the system call.
+            instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+            instruction(
+                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+                1,
+                libc::SYS_process_vm_readv as u32,
+            ),
+            instruction(give, 0, libc::SECCOMP_RET_ALLOW),
+            instruction(give, 0, refuse),
+        ];
+        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+        assert_eq!(sys!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let mode = libc::SECCOMP_MODE_FILTER;
+        assert_eq!(sys!(SYS_prctl, libc::PR_SET_SECCOMP, mode, &raw const program), 0);
+    }
 }

@@ -206,5 +206,5 @@ pub(crate) use routed_next as next;
 
 /// Every symbol whose next definition must be looked up.
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    [routed_next::ALL, gated_next::ALL].into_iter().flatten().copied()
+    [routed_next::ALL, gated_next::ALL, super::locks::next::ALL].into_iter().flatten().copied()
 }

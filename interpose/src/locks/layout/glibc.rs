@@ -2,11 +2,11 @@
 //! `struct_mutex.h` and `struct_rwlock.h` of both; nothing moved between 2.28 and 2.43 but what is
 //! learnt by [`check`]).
 
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
-use libc::{pthread_cond_t, pthread_mutex_t, pthread_rwlock_t, sem_t};
+use libc::{pthread_cond_t, pthread_mutex_t, pthread_rwlock_t};
 
-use super::{Owner, read, word, zero};
+use super::{Owner, Room, alike, read, word, zero};
 use crate::locks::Kind;
 use crate::sys;
 use crate::table::locks::next;
@@ -51,23 +51,14 @@ const COND_SHARED: u32 = 1;
 const COND_FLAGS: u32 = 3;
 const COND_WORDS: usize = 12;
 
-// The words of `sem_t` that glibc uses (`struct new_sem`); it is twice as long.
-const SEM_VALUE: usize = 0;
-const SEM_SPARE: usize = 4;
-/// Marks a semaphore that began with 1, mixed with its address so that no copy is taken for one.
-const SEM_MARK: u32 = 0x6b72_6f66;
-
 const _: () = {
     assert!(size_of::<pthread_mutex_t>() >= 40 && align_of::<pthread_mutex_t>() == 8);
     assert!(size_of::<pthread_rwlock_t>() == 56);
     assert!(size_of::<pthread_cond_t>() == 4 * COND_WORDS);
-    assert!(size_of::<sem_t>() == 32 && align_of::<sem_t>() == 8);
 };
 
 /// Where in a condition variable the flags are: 9 before glibc 2.42, then 7.
 static COND_PLACE: AtomicUsize = AtomicUsize::new(9);
-/// What a free spinlock holds: 1 on x86, else 0.
-static SPIN_FREE: AtomicU32 = AtomicU32::new(0);
 
 /// Whether this mutex is none of ours: shared with other processes, or robust.
 ///
@@ -244,32 +235,6 @@ pub(in super::super) unsafe fn reset_cond(cond: usize) {
     flags.store(kept, Ordering::Relaxed);
 }
 
-/// Whether this spinlock is free, so that taking it most likely need not wait.
-///
-/// # Safety
-///
-/// A spinlock must be there.
-#[inline(always)]
-pub(in super::super) unsafe fn is_free_spinlock(lock: usize) -> bool {
-    // SAFETY: as the caller vouches.
-    unsafe { word(lock, 0) }.load(Ordering::Relaxed) == SPIN_FREE.load(Ordering::Relaxed)
-}
-
-/// Whether there is a spinlock at `lock` that is not free.
-pub(in super::super) fn is_busy_spinlock(lock: usize) -> bool {
-    read::<1>(lock).is_some_and(|[value]| value != SPIN_FREE.load(Ordering::Relaxed))
-}
-
-/// Makes a spinlock free.
-///
-/// # Safety
-///
-/// There is a spinlock, and nobody else uses it.
-pub(in super::super) unsafe fn reset_spinlock(lock: usize) {
-    // SAFETY: as the caller vouches.
-    unsafe { word(lock, 0) }.store(SPIN_FREE.load(Ordering::Relaxed), Ordering::Relaxed);
-}
-
 /// Whether what this control variable stands for has been done.
 ///
 /// # Safety
@@ -283,96 +248,13 @@ pub(in super::super) unsafe fn is_done(once: usize) -> bool {
 /// Nothing to do: glibc itself begins anew what another thread had begun (`fork_generation`).
 pub(in super::super) fn reset_once(_once: usize) {}
 
-fn mark(semaphore: usize) -> u32 {
-    SEM_MARK ^ (semaphore >> 4) as u32
-}
-
-/// Notes in a semaphore that was just initialised whether it is binary: it began with 1, for this process.
-///
-/// # Safety
-///
-/// A semaphore must be there.
-pub(in super::super) unsafe fn mark_semaphore(semaphore: usize, binary: bool) {
-    let value = if binary { mark(semaphore) } else { 0 };
-    // SAFETY: as the caller vouches; libc leaves the upper half of a `sem_t` alone.
-    unsafe { word(semaphore, SEM_SPARE) }.store(value, Ordering::Relaxed);
-    // SAFETY: as above.
-    unsafe { word(semaphore, SEM_SPARE + 1) }.store(0, Ordering::Relaxed);
-}
-
-/// Whether it is binary.
-///
-/// # Safety
-///
-/// A semaphore must be there.
-#[inline(always)]
-pub(in super::super) unsafe fn is_binary(semaphore: usize) -> bool {
-    // SAFETY: as the caller vouches.
-    unsafe { word(semaphore, SEM_SPARE) }.load(Ordering::Relaxed) == mark(semaphore)
-}
-
-/// Notes who took a binary semaphore; 0 if nobody.
-///
-/// # Safety
-///
-/// A semaphore must be there.
-pub(in super::super) unsafe fn set_taker(semaphore: usize, taker: u32) {
-    // SAFETY: as the caller vouches.
-    unsafe { word(semaphore, SEM_SPARE + 1) }.store(taker, Ordering::Relaxed);
-}
-
-/// Who took the binary semaphore at `semaphore`, 0 if that is not noted; `None` if it is free, or there is
-/// none.
-pub(in super::super) fn taker(semaphore: usize) -> Option<u32> {
-    let words = read::<6>(semaphore)?;
-    let [value, _, _, _, known, taker] = words;
-    (value == 0 && known == mark(semaphore)).then_some(taker)
-}
-
-/// Gives a binary semaphore its 1 back.
-///
-/// # Safety
-///
-/// [`taker`] has found one there that a vanished thread took, and there is no other thread.
-pub(in super::super) unsafe fn reset_semaphore(semaphore: usize) {
-    // SAFETY: as the caller vouches.
-    unsafe { set_taker(semaphore, 0) };
-    // SAFETY: as above; the word behind it counts threads that wait, which are gone.
-    unsafe { word(semaphore, SEM_VALUE) }.store(1, Ordering::Relaxed);
-    // SAFETY: as above.
-    unsafe { word(semaphore, SEM_VALUE + 1) }.store(0, Ordering::Relaxed);
-}
-
 /// Tries all of it on locks of its own; the text says what is not as expected. For the constructor.
 pub(in super::super) fn check() -> Result<(), &'static str> {
     check_mutex().ok_or("mutexes")?;
     check_rwlock().ok_or("read-write locks")?;
     learn_cond().ok_or("condition variables")?;
-    learn_spinlock().ok_or("spinlocks")?;
-    check_semaphore().ok_or("semaphores")
-}
-
-/// A place for a lock, all zeroes, which is how locks begin.
-#[repr(align(16))]
-struct Room([AtomicU32; 14]);
-
-impl Room {
-    const fn new() -> Self {
-        Self([const { AtomicU32::new(0) }; 14])
-    }
-
-    fn address(&self) -> usize {
-        self.0.as_ptr().expose_provenance()
-    }
-
-    fn is(&self, words: &[(usize, u32)]) -> bool {
-        let expected =
-            |index| words.iter().find(|(at, _)| *at == index).map_or(0, |(_, value)| *value);
-        self.0
-            .iter()
-            .enumerate()
-            .all(|(index, word)| word.load(Ordering::Relaxed) == expected(index))
-    }
+    alike::learn_spinlock().ok_or("spinlocks")?;
+    alike::check_semaphore().ok_or("semaphores")
 }
 
 fn check_mutex() -> Option<()> {
@@ -413,22 +295,4 @@ fn learn_cond() -> Option<()> {
     let place = room.0.iter().position(|word| word.load(Ordering::Relaxed) != 0)?;
     COND_PLACE.store(place, Ordering::Relaxed);
     (place < COND_WORDS && room.is(&[(place, MONOTONIC)])).then_some(())
-}
-
-fn learn_spinlock() -> Option<()> {
-    let room = Room::new();
-    let lock = core::ptr::with_exposed_provenance_mut(room.address());
-    // SAFETY: a place for a spinlock.
-    unsafe { next::pthread_spin_init.ensure()(lock, libc::PTHREAD_PROCESS_PRIVATE) };
-    let free = room.0.first()?.load(Ordering::Relaxed);
-    SPIN_FREE.store(free, Ordering::Relaxed);
-    (free <= 1 && room.is(&[(0, free)])).then_some(())
-}
-
-fn check_semaphore() -> Option<()> {
-    let room = Room::new();
-    let semaphore = core::ptr::with_exposed_provenance_mut(room.address());
-    // SAFETY: a place for a semaphore.
-    unsafe { next::sem_init.ensure()(semaphore, 0, 1) };
-    room.is(&[(SEM_VALUE, 1)]).then_some(())
 }

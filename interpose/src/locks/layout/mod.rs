@@ -3,6 +3,7 @@
 //! Nothing here is written but in a forked child, and nothing at all if [`check`] finds another layout than
 //! it expects. Sizes are checked when this library is built.
 
+mod alike;
 #[cfg(target_env = "gnu")]
 mod glibc;
 #[cfg(target_env = "musl")]
@@ -10,6 +11,7 @@ mod musl;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+pub(super) use alike::*;
 #[cfg(target_env = "gnu")]
 pub(super) use glibc::*;
 #[cfg(target_env = "musl")]
@@ -20,7 +22,7 @@ pub(super) use musl::*;
 pub(super) enum Owner {
     /// Nobody; or there is no lock any more.
     Nobody,
-    /// Somebody who just took it or is just giving it back.
+    /// Somebody: it does not tell who, or was just taken or is just given back.
     Unknown,
     /// This thread.
     Thread(u32),
@@ -68,5 +70,29 @@ unsafe fn zero(address: usize, indices: impl IntoIterator<Item = usize>) {
     for index in indices {
         // SAFETY: as the caller vouches.
         unsafe { word(address, index) }.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A place for a lock to try the layout on, all zeroes, which is how locks begin.
+#[repr(align(16))]
+struct Room([AtomicU32; 14]);
+
+impl Room {
+    const fn new() -> Self {
+        Self([const { AtomicU32::new(0) }; 14])
+    }
+
+    fn address(&self) -> usize {
+        self.0.as_ptr().expose_provenance()
+    }
+
+    /// Whether each of `words`, an index and a value, is so, and all others are zero.
+    fn is(&self, words: &[(usize, u32)]) -> bool {
+        let expected =
+            |index| words.iter().find(|(at, _)| *at == index).map_or(0, |(_, value)| *value);
+        self.0
+            .iter()
+            .enumerate()
+            .all(|(index, word)| word.load(Ordering::Relaxed) == expected(index))
     }
 }
