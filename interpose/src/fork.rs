@@ -38,6 +38,8 @@ pub(crate) fn prepare() {
     stats::FORKS.add();
     atfork::run(Phase::Prepare, Tier::Application, bound);
     if !options::off() && threads::may_be_many() {
+        #[cfg(target_os = "linux")]
+        crate::locks::python::register();
         forker::close(Scope::All);
     }
     let allocators = || atfork::run(Phase::Prepare, Tier::Allocator, bound);

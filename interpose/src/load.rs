@@ -48,6 +48,7 @@ extern "C" fn load() {
 fn find_what_the_system_has() {
     threads::find_flag();
     crate::locks::choose();
+    crate::locks::python::find();
     #[cfg(target_env = "gnu")]
     {
         crate::hooks::plain::find_tables();

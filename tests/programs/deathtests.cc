@@ -1,5 +1,5 @@
 // A test suite as one finds it: fast-style death tests in a process with threads. GoogleTest forks
-// for each of them, and the child calls libc while the threads of the parent were inside it.
+// for each of them, and the child takes a lock and calls libc while the threads of the parent were at it.
 #include <gtest/gtest.h>
 
 #include <netdb.h>
@@ -8,11 +8,15 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <mutex>
 #include <thread>
 
 namespace {
 
+std::mutex log_lock;
+
 void StampTheLog() {
+    std::lock_guard<std::mutex> held(log_lock);
     time_t now = time(nullptr);
     tm parts;
     localtime_r(&now, &parts);
@@ -34,7 +38,7 @@ class Service : public testing::TestWithParam<int> {
     void SetUp() override {
         testing::GTEST_FLAG(death_test_style) = "fast";
         for (auto work : {StampTheLog, ConfigureAChild, ResolveTheServer})
-            threads_.emplace_back([this, work] { while (!stop_) work(); });
+            threads_.emplace_back([this, work] { while (!stop_) { StampTheLog(); work(); } });
     }
     void TearDown() override {
         stop_ = true;

@@ -8,45 +8,16 @@
 import ctypes
 import locale
 import os
-import select
-import signal
 import sys
 import threading
 
-LOOK_EVERY_MS = 100
-DEADLINE_MS = 10_000
+from children import watch
 
 libc = ctypes.CDLL(None)
 CALLS = {
     "tzset": libc.tzset,
     "setlocale": lambda: libc.setlocale(int(locale.LC_ALL), b"C"),
 }
-
-
-def waits_for_nobody(pid):
-    with open(f"/proc/{pid}/status") as status, open(f"/proc/{pid}/syscall") as call:
-        return "\nThreads:\t1\n" in status.read() and call.read().startswith("202 ")
-
-
-def watch(pid):
-    """Waits for a child; returns whether it hung, and whether it ended otherwise than well."""
-    hung = False
-    end = os.pidfd_open(pid)
-    poll = select.poll()
-    poll.register(end, select.POLLIN)
-    for _ in range(0, DEADLINE_MS, LOOK_EVERY_MS):
-        if poll.poll(LOOK_EVERY_MS):
-            break
-        hung = waits_for_nobody(pid)
-        if hung:
-            break
-    else:
-        hung = True
-    os.close(end)
-    if hung:
-        os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    return hung, not hung and status != 0
 
 
 def main():

@@ -12,6 +12,7 @@
 //! | `forker` | the forking thread's side: who holds something, for whom it is no use to wait |
 //! | `orphans` | what the user is told |
 //! | `repair` | the child's side |
+//! | `python` | what Python keeps in Python, and is mended there |
 //! | `layout` | what the locks look like in memory |
 //!
 //! Locks that are shared with other processes, or robust, are none of ours: no thread of this process is
@@ -55,6 +56,8 @@ pub(crate) mod mutex;
 pub(crate) mod once;
 #[cfg(not(loom))]
 mod orphans;
+#[cfg(not(loom))]
+pub(crate) mod python;
 #[cfg(not(loom))]
 mod repair;
 #[cfg(not(loom))]
