@@ -112,6 +112,11 @@ pub(crate) struct Ledger {
 const _: () = assert!(size_of::<Ledger>() == 2048 && size_of::<Place>() == SIZE as usize);
 
 impl Place {
+    #[cfg(not(loom))]
+    const fn new() -> Self {
+        Self { lock: AtomicUsize::new(0), stamp: AtomicU32::new(0), given: AtomicU32::new(0) }
+    }
+
     fn get(&self) -> Option<Holding> {
         let stamp = self.stamp.load(Ordering::Relaxed);
         Some(Holding {
@@ -340,8 +345,6 @@ impl Ledger {
 impl Ledger {
     /// Nothing in it.
     pub(crate) const fn new() -> Self {
-        const PLACE: Place =
-            Place { lock: AtomicUsize::new(0), stamp: AtomicU32::new(0), given: AtomicU32::new(0) };
         Self {
             top: AtomicU32::new(0),
             serial: AtomicU32::new(0),
@@ -349,7 +352,7 @@ impl Ledger {
             waiting_mutex: AtomicUsize::new(0),
             waiting_kind: AtomicU32::new(0),
             taken: AtomicU32::new(0),
-            places: [PLACE; PLACES + 1],
+            places: [const { Place::new() }; PLACES + 1],
             semaphores: [const { AtomicUsize::new(0) }; SEMAPHORES],
             hint: AtomicU32::new(0),
             wait: AtomicU64::new(0),
