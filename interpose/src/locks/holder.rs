@@ -8,7 +8,7 @@ use core::ffi::c_int;
 use super::ledger::{Found, Holding, Ledger, Waiting};
 use super::mutex::Function;
 use super::{Kind, forker as locks};
-use crate::gate::{CLOSED, GATE, UNRESOLVED};
+use crate::gate::{CLOSED, FORKER, GATE, UNRESOLVED};
 use crate::next::{self, Next};
 use crate::slot::{self, PASSED, Slot};
 use crate::sync::{Ordering, fence};
@@ -41,12 +41,15 @@ fn left() {
     }
 }
 
-/// Tells a forker that waits.
+/// Tells a forker that waits; not if that is this thread, in whose hands an allocator may give back thousands
+/// of locks.
 #[cold]
 #[inline(never)]
 extern "C" fn settle() {
     fence(Ordering::SeqCst);
-    forker::wake();
+    if slot::mine().word.load(Ordering::Relaxed) != FORKER {
+        forker::wake();
+    }
 }
 
 /// The calling thread's records.

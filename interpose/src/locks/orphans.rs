@@ -135,11 +135,13 @@ fn tell_of(lock: usize, kind: Kind, tid: u32) {
 /// Where a lock is: the symbol, or else the place in its object, or else the address.
 fn whereabouts(lock: usize) -> Text<192> {
     let mut text = Text::new();
-    let _ = match object::place_of(core::ptr::without_provenance(lock)) {
-        Some((file, Some((symbol, 0)), _)) => write!(text, "{symbol} in {file}"),
-        Some((file, Some((symbol, offset)), _)) => write!(text, "{symbol}+{offset:#x} in {file}"),
-        Some((file, None, offset)) => write!(text, "{file}+{offset:#x}"),
+    let _ = match object::whereabouts(lock) {
         None => write!(text, "{lock:#x}"),
+        Some(place) => match place.symbol {
+            Some((symbol, 0)) => write!(text, "{symbol} in {}", place.file),
+            Some((symbol, offset)) => write!(text, "{symbol}+{offset:#x} in {}", place.file),
+            None => write!(text, "{}+{:#x}", place.file, place.offset),
+        },
     };
     text
 }

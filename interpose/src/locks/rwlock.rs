@@ -54,7 +54,9 @@ pub(crate) unsafe fn lock(
         return unsafe { next.get()(lock) };
     }
     // SAFETY: as above.
-    unsafe { lock_until(lock, kind, || next.ensure()(lock)) }
+    let wait = || unsafe { next.ensure()(lock) };
+    // SAFETY: as above.
+    unsafe { lock_until(lock, kind, wait) }
 }
 
 /// The hooks that take it by `wait`, for reading or writing.

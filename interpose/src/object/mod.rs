@@ -25,23 +25,33 @@ fn describe(address: *const c_void) -> Option<libc::Dl_info> {
     (known != 0).then_some(info)
 }
 
-/// Where `address` is: the file name of the object, the nearest symbol with the distance from it in bytes,
-/// and the distance from the object's beginning. Takes the loader's locks.
+/// Where an address is.
 #[cfg(target_os = "linux")]
-pub(crate) fn place_of(
-    address: *const c_void,
-) -> Option<(&'static str, Option<(&'static str, usize)>, usize)> {
-    let info = describe(address)?;
+pub(crate) struct Whereabouts {
+    /// The file name of the object.
+    pub(crate) file: &'static str,
+    /// The distance from the object's beginning, in bytes.
+    pub(crate) offset: usize,
+    /// The nearest symbol, and the distance from it.
+    pub(crate) symbol: Option<(&'static str, usize)>,
+}
+
+/// Where `address` is; `None` if in no object. Takes the loader's locks.
+#[cfg(target_os = "linux")]
+pub(crate) fn whereabouts(address: usize) -> Option<Whereabouts> {
+    let info = describe(core::ptr::without_provenance(address))?;
     let text = |text: *const core::ffi::c_char| {
         // SAFETY: null, or the loader's string, which lives as long as the object; the caller uses it at
         // once.
         let text = (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })?;
         text.to_str().ok()
     };
-    let file = text(info.dli_fname)?;
-    let file = file.rsplit('/').next().unwrap_or(file);
-    let symbol = text(info.dli_sname).map(|name| (name, address.addr() - info.dli_saddr.addr()));
-    Some((file, symbol, address.addr() - info.dli_fbase.addr()))
+    let path = text(info.dli_fname)?;
+    Some(Whereabouts {
+        file: path.rsplit('/').next().unwrap_or(path),
+        offset: address - info.dli_fbase.addr(),
+        symbol: text(info.dli_sname).map(|name| (name, address - info.dli_saddr.addr())),
+    })
 }
 
 /// The path by which the loader knows the object whose code is at `address`, for as long as it is

@@ -373,7 +373,9 @@ mod tests {
         let pages = map(2 * PAGE).expect("there is memory");
         let start = pages.as_ptr().expose_provenance();
         // SAFETY: 4096 bytes behind the start, mapped.
-        unsafe { pages.as_ptr().add(PAGE - 3).write_bytes(7, 3) };
+        let end = unsafe { pages.as_ptr().add(PAGE - 3) };
+        // SAFETY: as above, three bytes.
+        unsafe { end.write_bytes(7, 3) };
         assert_eq!(sys!(SYS_mprotect, start + PAGE, PAGE, libc::PROT_NONE), 0);
         let mut bytes = [0u8; 4];
         let mut read = |from: usize, len: usize| {
