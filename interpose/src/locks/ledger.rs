@@ -277,6 +277,11 @@ impl Ledger {
         (self.top.load(Ordering::Acquire) / SIZE) as usize
     }
 
+    /// Whether all places at hand are in use, and no others.
+    pub(super) fn is_full(&self) -> bool {
+        self.depth() == PLACES
+    }
+
     /// What the places say, the topmost first.
     pub(super) fn holdings(&self) -> impl Iterator<Item = Holding> {
         (1..=self.depth()).rev().filter_map(|index| self.place(index)?.get())
@@ -288,17 +293,10 @@ impl Ledger {
     }
 
     /// The holding of `lock`, if there is one.
-    pub(super) fn find(&self, lock: usize) -> Option<Found<'_>> {
+    pub(super) fn holding_of(&self, lock: usize) -> Option<Found<'_>> {
         let mut places = (1..=self.depth()).filter_map(|index| self.place(index));
         let place = places.find(|place| place.is(lock))?;
         Some(Found { place, stamp: place.stamp.load(Ordering::Relaxed) })
-    }
-
-    /// Whether it is worth while to look for places that can be given up: the last time, half as many were in
-    /// use.
-    pub(super) fn has_doubled(&self) -> bool {
-        let depth = self.depth();
-        depth.is_multiple_of(PLACES) && (depth / PLACES).is_power_of_two()
     }
 
     /// What the thread waits for.
@@ -447,27 +445,14 @@ mod tests {
     fn only_the_holding_that_was_found_is_given() {
         let ledger = Ledger::new();
         ledger.push(16, Kind::Mutex);
-        assert!(ledger.find(32).is_none());
-        let found = ledger.find(16).expect("it was pushed");
+        assert!(ledger.holding_of(32).is_none());
+        let found = ledger.holding_of(16).expect("it was pushed");
         ledger.pop();
         ledger.push(16, Kind::Mutex);
         found.give();
         assert!(ledger.holdings().all(|holding| !holding.given));
-        ledger.find(16).expect("it was pushed").give();
+        ledger.holding_of(16).expect("it was pushed").give();
         assert!(ledger.holdings().all(|holding| holding.given));
-    }
-
-    #[test]
-    fn places_are_looked_through_each_time_they_have_doubled() {
-        let ledger = Ledger::new();
-        let mut looks = Vec::new();
-        for lock in 1..=1000 {
-            if ledger.has_doubled() {
-                looks.push(ledger.depth());
-            }
-            assert!(ledger.push(lock, Kind::Spin) || ledger.push_further(lock, Kind::Spin));
-        }
-        assert_eq!(looks, [PLACES, 2 * PLACES, 4 * PLACES, 8 * PLACES]);
     }
 
     #[test]

@@ -33,8 +33,8 @@ const KINDS: u32 = 0x3ff;
 const RWLOCK_STATE: core::ops::Range<usize> = 0..6;
 /// The first word of a free lock that was last held by a writer (`PTHREAD_RWLOCK_WRPHASE`).
 const WRITE_PHASE: u32 = 1;
-/// The lower bits of the first word of a lock that is held for writing (that and `PTHREAD_RWLOCK_WRLOCKED`).
-const WRITING: u32 = 3;
+/// A writer holds it, or is about to (`PTHREAD_RWLOCK_WRLOCKED`).
+const WRITE_LOCKED: u32 = 2;
 const RWLOCK_WRITER: usize = 6;
 const RWLOCK_SHARED: usize = 7;
 
@@ -172,6 +172,7 @@ pub(in super::super) fn is_busy_rwlock(lock: usize) -> bool {
 
 /// Who holds the read-write lock at `lock` for writing.
 pub(in super::super) fn writer(lock: usize) -> Owner {
+    const WRITING: u32 = WRITE_PHASE | WRITE_LOCKED;
     match read::<8>(lock) {
         Some([state, .., writer, 0]) if state & WRITING == WRITING => match writer {
             0 => Owner::Unknown,
