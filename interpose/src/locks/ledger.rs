@@ -396,6 +396,7 @@ impl Ledger {
 }
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::disallowed_types, reason = "tests may allocate")]
 mod tests {
     use super::*;
 
