@@ -17,14 +17,17 @@ pub(crate) fn counts(slot: &Slot) -> bool {
         && slot.ledger().is_some_and(|ledger| ledger.holdings().any(|holding| !holding.given))
 }
 
-/// Stops waiting for what the thread of `slot` holds. False if all of it is only wanted so far, or was released
-/// by others.
+/// Stops waiting for what the thread of `slot` holds. False if that is nothing: it only waits for a lock that
+/// it has a place for.
 pub(crate) fn give_up(slot: &Slot) -> bool {
-    slot.ledger().is_some_and(|ledger| {
-        let holds = any_counts(ledger.holdings(), slot.tid.load(Ordering::Relaxed));
-        ledger.give();
-        holds
-    })
+    let Some(ledger) = slot.ledger() else {
+        return false;
+    };
+    let awaited = ledger.waiting().map(|waiting| waiting.lock);
+    let others = ledger.holdings().filter(|holding| Some(holding.lock) != awaited);
+    let holds = any_counts(others, slot.tid.load(Ordering::Relaxed));
+    ledger.give();
+    holds
 }
 
 /// Another thread's holding of a mutex that the calling thread is about to release for it.
@@ -33,16 +36,17 @@ pub(crate) fn give_up(slot: &Slot) -> bool {
 ///
 /// A mutex must be there.
 pub(super) unsafe fn holding_of_another(mutex: usize) -> Option<Found<'static>> {
-    let mine = tls::ledger().is_some_and(|ledger| ledger.holds(mutex));
     // SAFETY: as the caller vouches.
-    if mine || !super::are_tracked() || unsafe { layout::is_foreign_mutex(mutex) } {
+    let foreign = unsafe { layout::is_foreign_mutex(mutex) };
+    let mine = || tls::ledger().is_some_and(|ledger| ledger.holds(mutex));
+    if foreign || !super::are_tracked() || mine() {
         return None;
     }
     let layout::Owner::Thread(owner) = layout::owner(mutex) else {
         return None;
     };
     let slot = slot::all().find(|slot| slot.tid.load(Ordering::Relaxed) == owner)?;
-    slot.ledger()?.find(mutex)
+    slot.ledger()?.holding_of(mutex)
 }
 
 /// Whether the thread of `slot`, whose budget is over, has had no processor for as long as that since: a busy

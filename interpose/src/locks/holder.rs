@@ -145,7 +145,7 @@ impl Me {
         if self.ledger.push(lock, kind) {
             return true;
         }
-        if self.ledger.has_doubled() {
+        if self.ledger.depth().is_power_of_two() || self.ledger.is_full() {
             // Locks that other threads released have left their places here, most of them given.
             let keep = |holding: &Holding| !holding.given || !locks::is_stale(holding, self.tid());
             self.ledger.compact(keep);

@@ -41,8 +41,6 @@ const WRITE_PHASE: u32 = 1;
 /// A writer holds it, or is about to (`PTHREAD_RWLOCK_WRLOCKED`).
 const WRITE_LOCKED: u32 = 2;
 const RWLOCK_WRITERS: usize = 1;
-/// The lower bits of the first word of a lock that is held for writing (that and `PTHREAD_RWLOCK_WRLOCKED`).
-const WRITING: u32 = 3;
 const RWLOCK_WRITER: usize = 6;
 const RWLOCK_SHARED: usize = 7;
 
@@ -188,6 +186,7 @@ pub(in super::super) fn is_busy_rwlock(lock: usize) -> bool {
 
 /// Who holds the read-write lock at `lock` for writing.
 pub(in super::super) fn writer(lock: usize) -> Owner {
+    const WRITING: u32 = WRITE_PHASE | WRITE_LOCKED;
     match read::<8>(lock) {
         Some([state, .., writer, 0]) if state & WRITING == WRITING => match writer {
             0 => Owner::Unknown,

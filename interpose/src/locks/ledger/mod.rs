@@ -292,6 +292,11 @@ impl Ledger {
         (self.top.load(Ordering::Acquire) / SIZE) as usize
     }
 
+    /// Whether all places at hand are in use, and no others.
+    pub(super) fn is_full(&self) -> bool {
+        self.depth() == PLACES
+    }
+
     /// What the places say, the topmost first.
     pub(super) fn holdings(&self) -> impl Iterator<Item = Holding> {
         (1..=self.depth()).rev().filter_map(|index| self.place(index)?.get())
@@ -303,17 +308,10 @@ impl Ledger {
     }
 
     /// The holding of `lock`, if there is one.
-    pub(super) fn find(&self, lock: usize) -> Option<Found<'_>> {
+    pub(super) fn holding_of(&self, lock: usize) -> Option<Found<'_>> {
         let mut places = (1..=self.depth()).filter_map(|index| self.place(index));
         let place = places.find(|place| place.is(lock))?;
         Some(Found { place, stamp: place.stamp.load(Ordering::Relaxed) })
-    }
-
-    /// Whether it is worth while to look for places that can be given up: the last time, half as many were in
-    /// use.
-    pub(super) fn has_doubled(&self) -> bool {
-        let depth = self.depth();
-        depth.is_multiple_of(PLACES) && (depth / PLACES).is_power_of_two()
     }
 
     /// What the thread waits for.

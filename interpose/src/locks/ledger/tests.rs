@@ -48,27 +48,14 @@ fn a_holding_is_given_until_it_ends() {
 fn only_the_holding_that_was_found_is_given() {
     let ledger = Ledger::new();
     ledger.push(16, Kind::Mutex);
-    assert!(ledger.find(32).is_none());
-    let found = ledger.find(16).expect("it was pushed");
+    assert!(ledger.holding_of(32).is_none());
+    let found = ledger.holding_of(16).expect("it was pushed");
     ledger.pop();
     ledger.push(16, Kind::Mutex);
     found.give();
     assert!(ledger.holdings().all(|holding| !holding.given));
-    ledger.find(16).expect("it was pushed").give();
+    ledger.holding_of(16).expect("it was pushed").give();
     assert!(ledger.holdings().all(|holding| holding.given));
-}
-
-#[test]
-fn places_are_looked_through_each_time_they_have_doubled() {
-    let ledger = Ledger::new();
-    let mut looks = Vec::new();
-    for lock in 1..=1000 {
-        if ledger.has_doubled() {
-            looks.push(ledger.depth());
-        }
-        assert!(ledger.push(lock, Kind::Spin) || ledger.push_further(lock, Kind::Spin));
-    }
-    assert_eq!(looks, [PLACES, 2 * PLACES, 4 * PLACES, 8 * PLACES]);
 }
 
 #[test]
