@@ -18,29 +18,34 @@ enum { OF_LIBC = 16 };
 
 typedef struct {
     char of_libc[OF_LIBC];
-    atomic_int taken;
+    atomic_int state;
     int untouched;
 } shape;
 
 _Static_assert(sizeof(shape) <= sizeof(sem_t) && sizeof(shape) <= sizeof(pthread_mutex_t), "");
 
+enum { FREE, TAKEN, WAITED_FOR };
+
 static int take(shape *lock, int untouched) {
     if (lock->untouched != untouched) abort();
-    while (atomic_exchange(&lock->taken, 1) != 0)
-        syscall(SYS_futex, &lock->taken, FUTEX_WAIT_PRIVATE, 1, NULL);
+    int seen = FREE;
+    if (atomic_compare_exchange_strong(&lock->state, &seen, TAKEN)) return 0;
+    while (atomic_exchange(&lock->state, WAITED_FOR) != FREE)
+        syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, WAITED_FOR, NULL);
     return 0;
 }
 
 static int give(shape *lock, int untouched) {
     if (lock->untouched != untouched) abort();
-    atomic_store(&lock->taken, 0);
-    syscall(SYS_futex, &lock->taken, FUTEX_WAKE_PRIVATE, 1);
+    if (atomic_exchange(&lock->state, FREE) == WAITED_FOR)
+        syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1);
     return 0;
 }
 
 #ifdef MUTEXES
 
-// Mutexes begin with zeroes, and may never see a function that initialises them.
+// Mutexes begin with zeroes, and may never see a function that initialises them. Whoever tries one instead of
+// taking it finds libc's `pthread_mutex_trylock`, which has them all free.
 int pthread_mutex_lock(pthread_mutex_t *mutex) { return take((shape *)mutex, 0); }
 int pthread_mutex_unlock(pthread_mutex_t *mutex) { return give((shape *)mutex, 0); }
 
@@ -49,7 +54,7 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex) { return give((shape *)mutex, 0
 enum { SEED = 0x5eed };
 
 int sem_init(sem_t *semaphore, int shared, unsigned value) {
-    *(shape *)semaphore = (shape){{shared}, value == 0, SEED};
+    *(shape *)semaphore = (shape){{shared}, value == 0 ? TAKEN : FREE, SEED};
     return 0;
 }
 

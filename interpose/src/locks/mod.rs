@@ -36,7 +36,7 @@ mod ledger;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(not(loom))]
-use crate::options;
+use crate::{options, tls};
 
 #[cfg(not(loom))]
 pub(crate) mod cond;
@@ -97,6 +97,10 @@ pub(crate) fn choose() {
         );
     }
     TRACKED.store(wanted && known.is_ok(), Ordering::Relaxed);
+    if !are_tracked() {
+        // This thread may have got one before.
+        tls::set_ledger(None);
+    }
 }
 
 /// What kind of thing a thread holds or waits for.

@@ -3,7 +3,7 @@
 use core::ptr;
 use core::sync::atomic::AtomicU32;
 
-use libc::{c_int, c_long, c_void};
+use libc::{c_int, c_long};
 
 use super::Wait;
 
@@ -85,6 +85,7 @@ macro_rules! sys {
     (@six [$a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr,]) => { [$a, $b, $c, $d, $e, $f] };
     (@six [$($done:expr,)*]) => { sys!(@six [$($done,)* 0,]) };
 }
+pub(super) use sys;
 
 /// Sleeps while `word` has the value `expected`, for `timeout_ns` nanoseconds at the most.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout_ns: u64) -> Wait {
@@ -233,26 +234,6 @@ pub(crate) fn abort() -> ! {
     exit_now(128 + libc::SIGABRT)
 }
 
-/// Whether the memory at `address` is shared with other processes: a page of a file, or of shared memory.
-/// Format: `Documentation/admin-guide/mm/pagemap.rst` of the kernel.
-pub(crate) fn is_shared(address: usize) -> bool {
-    const FILE_OR_SHARED: u64 = 1 << 61;
-    let Some(fd) = open_read(c"/proc/self/pagemap") else {
-        return false;
-    };
-    // A child's tables lack pages of shared memory until it touches them.
-    let mut touched = 0u8;
-    // SAFETY: room for one byte.
-    unsafe { peek(address, (&raw mut touched).cast(), 1) };
-    let mut entry = 0u64;
-    // SAFETY: any number may be asked for.
-    let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
-    let from = address / page.max(1) * size_of::<u64>();
-    let len = sys!(SYS_pread64, fd, &raw mut entry, size_of::<u64>(), from);
-    close(fd);
-    len == size_of::<u64>() as isize && entry & FILE_OR_SHARED != 0
-}
-
 /// Maps `size` bytes of zeroed memory; `None` if the kernel has none to give.
 pub(crate) fn map(size: usize) -> Option<ptr::NonNull<u8>> {
     let result = sys!(
@@ -295,44 +276,6 @@ pub(crate) fn membarrier_commands() -> c_int {
     c_int::try_from(sys!(SYS_membarrier, libc::MEMBARRIER_CMD_QUERY, 0, 0)).unwrap_or(0).max(0)
 }
 
-/// Copies `len` bytes at `from`, an address in this process that another thread may unmap at any
-/// time, to `to`; false if not all of it was readable.
-///
-/// # Safety
-///
-/// `to` must be valid for writes of `len` bytes.
-pub(crate) unsafe fn peek(from: usize, to: *mut c_void, len: usize) -> bool {
-    let local = libc::iovec { iov_base: to, iov_len: len };
-    let remote = libc::iovec { iov_base: ptr::with_exposed_provenance_mut(from), iov_len: len };
-    let pid = getpid();
-    match sys!(SYS_process_vm_readv, pid, &raw const local, 1, &raw const remote, 1, 0) {
-        copied if copied == len as isize => true,
-        error if error == -(libc::EFAULT as isize) || error >= 0 => false,
-        // Kernels can be built without it, and filters refuse what debuggers use.
-        // SAFETY: as the caller vouches.
-        _ => unsafe { peek_through_pipe(from, to, len) },
-    }
-}
-
-/// The same by calls that nobody refuses: the kernel reads the memory because it is written to a pipe. `len`
-/// is at most `PIPE_BUF`, so it is there as a whole or not at all.
-///
-/// # Safety
-///
-/// As for [`peek`].
-unsafe fn peek_through_pipe(from: usize, to: *mut c_void, len: usize) -> bool {
-    let mut ends: [c_int; 2] = [-1; 2];
-    if sys!(SYS_pipe2, ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
-        return false;
-    }
-    let [reader, writer] = ends;
-    let copied = sys!(SYS_write, writer, from, len) == len as isize
-        && sys!(SYS_read, reader, to, len) == len as isize;
-    close(reader);
-    close(writer);
-    copied
-}
-
 /// How many threads this process has; 0 if `/proc` does not say. Each is a directory there, with a link
 /// back to the one above.
 #[cfg(target_env = "gnu")]
@@ -359,74 +302,4 @@ pub(crate) fn peer(fd: c_int) -> Option<(c_int, u16)> {
     let mut len = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
     let result = sys!(SYS_getpeername, fd, &raw mut address, &raw mut len);
     (result == 0).then(|| (c_int::from(address.sin6_family), u16::from_be(address.sin6_port)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Peek = unsafe fn(usize, *mut c_void, usize) -> bool;
-
-    /// A page, and one behind it that nobody may read.
-    fn check(peek: Peek) {
-        const PAGE: usize = 4096;
-        let pages = map(2 * PAGE).expect("there is memory");
-        let start = pages.as_ptr().expose_provenance();
-        // SAFETY: 4096 bytes behind the start, mapped.
-        let end = unsafe { pages.as_ptr().add(PAGE - 3) };
-        // SAFETY: as above, three bytes.
-        unsafe { end.write_bytes(7, 3) };
-        assert_eq!(sys!(SYS_mprotect, start + PAGE, PAGE, libc::PROT_NONE), 0);
-        let mut bytes = [0u8; 4];
-        let mut read = |from: usize, len: usize| {
-            // SAFETY: no more than the array has.
-            unsafe { peek(from, bytes.as_mut_ptr().cast(), len) }.then_some(bytes)
-        };
-        assert_eq!(read(start + PAGE - 3, 3), Some([7, 7, 7, 0]));
-        assert_eq!(read(start + PAGE - 3, 4), None, "half of it");
-        assert_eq!(read(start + PAGE, 1), None, "no permission");
-        // SAFETY: nobody uses it.
-        unsafe { unmap(pages, 2 * PAGE) };
-        assert_eq!(read(start, 1), None, "no memory");
-    }
-
-    #[test]
-    fn memory_is_read_where_there_is_some() {
-        check(peek);
-        check(peek_through_pipe);
-    }
-
-    /// A filter holds for the thread that installs it, and those it starts.
-    #[test]
-    fn a_filter_that_refuses_debuggers_makes_no_difference() {
-        let filtered = std::thread::spawn(|| {
-            refuse_process_vm_readv();
-            let none = ptr::null::<u8>();
-            assert_eq!(sys!(SYS_process_vm_readv, 0, none, 0, none, 0, 0), -(libc::EPERM as isize));
-            check(peek);
-        });
-        filtered.join().expect("the memory was read");
-    }
-
-    fn refuse_process_vm_readv() {
-        let instruction =
-            |code: u32, yes: u8, k: u32| libc::sock_filter { code: code as u16, jt: yes, jf: 0, k };
-        let give = libc::BPF_RET | libc::BPF_K;
-        let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
-        let mut filter = [
-            // The number of the system call.
-            instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
-            instruction(
-                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-                1,
-                libc::SYS_process_vm_readv as u32,
-            ),
-            instruction(give, 0, libc::SECCOMP_RET_ALLOW),
-            instruction(give, 0, refuse),
-        ];
-        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-        assert_eq!(sys!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        let mode = libc::SECCOMP_MODE_FILTER;
-        assert_eq!(sys!(SYS_prctl, libc::PR_SET_SECCOMP, mode, &raw const program), 0);
-    }
 }

@@ -9,6 +9,8 @@ mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
 #[cfg(target_os = "linux")]
+mod memory;
+#[cfg(target_os = "linux")]
 mod observe;
 #[cfg(target_env = "gnu")]
 mod threads;
@@ -17,6 +19,8 @@ mod threads;
 pub(crate) use linux::*;
 #[cfg(target_os = "macos")]
 pub(crate) use macos::*;
+#[cfg(target_os = "linux")]
+pub(crate) use memory::*;
 #[cfg(target_os = "linux")]
 pub(crate) use observe::*;
 #[cfg(target_env = "gnu")]
