@@ -224,13 +224,11 @@ fn acquire_at_once_slow<T>(
     lock: *mut T,
     take: &Next<Function<T>>,
 ) -> c_int {
-    let Some(me) = Me::find() else {
-        // SAFETY: the caller's lock.
-        return unsafe { take.ensure()(lock) };
-    };
-    me.enter(address, kind);
+    if let Some(me) = Me::find() {
+        me.enter(address, kind);
+    }
     // SAFETY: the caller's lock.
-    let result = unsafe { take.get()(lock) };
+    let result = unsafe { take.ensure()(lock) };
     if result != 0 {
         give_up(address);
     }
@@ -239,7 +237,11 @@ fn acquire_at_once_slow<T>(
 
 /// Gives a lock back by `next`, a function that takes it as `lock`.
 #[inline(always)]
-pub(super) fn release<T>(address: usize, lock: *mut T, next: &Next<Function<T>>) -> c_int {
+pub(super) fn release<T>(
+    address: usize,
+    lock: *mut T,
+    next: &Next<Function<T>>,
+) -> c_int {
     let Some(ledger) = tls::ledger().filter(|ledger| ledger.is_top(address)) else {
         return release_other(address, lock, next);
     };
@@ -254,7 +256,11 @@ pub(super) fn release<T>(address: usize, lock: *mut T, next: &Next<Function<T>>)
 
 /// The same for a lock that was not the last one that the thread took.
 #[inline(never)]
-fn release_other<T>(address: usize, lock: *mut T, next: &Next<Function<T>>) -> c_int {
+fn release_other<T>(
+    address: usize,
+    lock: *mut T,
+    next: &Next<Function<T>>,
+) -> c_int {
     if tls::ledger().is_none_or(|ledger| ledger.depth() == 0) {
         // SAFETY: the caller's lock, which is none of ours.
         return unsafe { next.ensure()(lock) };
