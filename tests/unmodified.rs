@@ -8,16 +8,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Preload, Program, Run, need};
+use common::{Build, Preload, Program, Run, need, programs};
 
 const PYTHON: &str = "/usr/bin/python3.11";
 
 /// The tests of `CPython` that have to do with processes, threads, time, locale and look-ups.
-const PYTHON_TESTS: [&str; 8] = [
+const PYTHON_TESTS: [&str; 9] = [
     "test_fork1",
     "test_os",
     "test_subprocess",
     "test_threading",
+    "test_queue",
     "test_time",
     "test_locale",
     "test_pwd",
@@ -92,4 +93,49 @@ fn stress_ng_passes() {
         assert!(said.contains("successful run completed"), "{run:#?}");
         assert!(!said.contains("fail"), "{run:#?}");
     }
+}
+
+/// The program prints the same bare and protected.
+#[track_caller]
+fn prints_the_same(program: &Program) -> String {
+    let bare = program.run(Preload::Bare).succeeded();
+    let protected = program.run(Preload::Protected).succeeded();
+    assert_eq!(bare.stdout, protected.stdout, "{bare:#?} {protected:#?}");
+    bare.stdout
+}
+
+#[test]
+fn xz_compresses_with_two_threads() {
+    need("xz", "xz-utils");
+    let data = tempfile::NamedTempFile::new().expect("there is room for files");
+    // Compresses, but not to nothing.
+    let words = (0..2_000_000_u64).map(|n| format!("{:x} ", n * n % 104_729));
+    std::fs::write(data.path(), words.collect::<String>()).expect("it is ours");
+    let script = "xz -0 -T2 --block-size=1MiB -c \"$0\" | tee \"$0.xz\" | sha256sum; \
+                  xz -T2 -dc \"$0.xz\" | sha256sum; sha256sum <\"$0\"; rm \"$0.xz\"";
+    let program = Program::at("sh").args(["-c", script]).args([data.path()]).quiet();
+    let printed = prints_the_same(&program);
+    let sums: Vec<_> = printed.lines().collect();
+    assert!(sums.len() == 3 && sums[1] == sums[2] && sums[0] != sums[1], "{sums:?}");
+}
+
+#[test]
+fn redis_saves_in_the_background() {
+    need("redis-benchmark", "redis-tools");
+    let program = Program::at(programs().join("redis.sh")).args(["50000", "10"]).quiet();
+    let printed = prints_the_same(&program);
+    assert!(printed.contains("rdb_last_bgsave_status:ok\n") && printed.contains("list: 50000\n"));
+}
+
+#[test]
+fn sqlite_writes_from_several_threads() {
+    need("/usr/include/sqlite3.h", "libsqlite3-dev");
+    let program = Build::of("sqlite_threads.c").flags(["-lsqlite3"]).executable();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let script =
+        format!("rm -f {0}/file*; exec \"$0\" {0}/file 4 1000", directory.path().display());
+    let program = Program::at("sh").args(["-c", &*script]).args([program]).quiet();
+    let printed = prints_the_same(&program);
+    let counted = printed.matches("count 4000, sum 1998000, threads 4").count();
+    assert!(counted == 2 && printed.contains("integrity_check ok"), "{printed}");
 }

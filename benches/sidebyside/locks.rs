@@ -1,6 +1,6 @@
 //! What the library adds to locks of the program, beside other tools that watch locks.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::Programs;
 use crate::common::{Build, Preload, Program, need};
@@ -28,11 +28,18 @@ fn in_turn<const N: usize>(sides: &[(Program, Preload); N], rounds: u32) -> [Vec
     samples
 }
 
-/// The tools: what runs the program that makes calls. Those of the compiler and of valgrind make it slower
-/// by so much that they get fewer calls.
-fn tools(calls: &PathBuf) -> [(Program, Preload); 5] {
-    let name = |file: &str| format!("{}/benches/{file}", env!("CARGO_MANIFEST_DIR"));
-    let gate = Build::of(&name("peers/lock_gate.c")).library("liblock_gate.so");
+/// A way to run the program that uses locks.
+struct Tool {
+    program: Program,
+    preload: Preload,
+    /// How many uses are timed together.
+    uses: u32,
+}
+
+/// Bare, forkfix, and what else looks after locks. Some make them slower by so much that fewer must do.
+fn tools(calls: &Path) -> [Tool; 5] {
+    let gate = format!("{}/benches/peers/lock_gate.c", env!("CARGO_MANIFEST_DIR"));
+    let gate = Build::of(&gate).library("liblock_gate.so");
     let sanitized = Build::of(&crate::source("calls.c")).flags(["-fsanitize=thread"]);
     let sanitized = sanitized.output("calls_tsan");
     need("setarch", "util-linux");
@@ -40,45 +47,52 @@ fn tools(calls: &PathBuf) -> [(Program, Preload); 5] {
     // The sanitizer of older compilers does not start where addresses are as random as today.
     let tsan = crate::program("setarch").args(["-R"]).args([sanitized]);
     let helgrind = crate::program("valgrind").args(["-q", "--tool=helgrind"]).args([calls]);
+    let tool = |program: &Program, preload, uses| Tool { program: program.clone(), preload, uses };
     [
-        (bare.clone(), Preload::Bare),
-        (bare.clone(), Preload::Protected),
-        (bare.preload_before(gate), Preload::Bare),
-        (tsan, Preload::Bare),
-        (helgrind, Preload::Bare),
+        tool(&bare, Preload::Bare, 20_000),
+        tool(&bare, Preload::Protected, 20_000),
+        tool(&bare.preload_before(gate), Preload::Bare, 20_000),
+        tool(&tsan, Preload::Bare, 2_000),
+        tool(&helgrind, Preload::Bare, 500),
     ]
 }
+
+/// The kinds whose time is measured too; of the others it says no more than the count.
+const TIMED: [&str; 6] = ["mutex", "recursive", "read", "write", "spin", "binary"];
 
 pub(crate) fn pairs(programs: &Programs, effort: Effort) -> Section {
     let tools = tools(&programs.calls);
     Section {
         title: "Locks: taking one and giving it back",
-        method: "instructions by callgrind, limit as in tests/instructions/pairs.rs; nanoseconds, medians of one thread \
-                 on a free lock: bare,\n  and times bare with forkfix, with a preloaded gate made of a \
+        method: "instructions by callgrind, limits as in tests/instructions/pairs.rs; nanoseconds, median of one \
+                 thread and a free lock,\n  and times that with forkfix, with a preloaded gate made of a \
                  pthread_rwlock_t (mutexes alone), with\n  ThreadSanitizer, under Helgrind",
-        header: &["lock", "instr", "added", "bare ns", "forkfix", "gate", "TSan", "Helgrind"],
+        header: &["lock", "instr", "added", "ns", "forkfix", "gate", "TSan", "Helgrind"],
         lines: pairs::all().iter().map(|pair| line(pair, &tools, effort)).collect(),
     }
 }
 
-fn line(pair: &Pair, tools: &[(Program, Preload); 5], effort: Effort) -> Line {
-    let mut number = 0;
-    let sides = tools.clone().map(|(program, preload)| {
-        let fast = number < 3;
-        number += 1;
-        let size = if fast { "20000" } else { "500" };
-        (program.args([&*pair.name, "20", size, "1"]), preload)
+fn line(pair: &Pair, tools: &[Tool; 5], effort: Effort) -> Line {
+    let mut cells = vec![pair.name.clone(), pair.bare.to_string(), pair.added.to_string()];
+    if TIMED.contains(&&*pair.name) {
+        cells.extend(times(&pair.name, tools, effort));
+    } else {
+        cells.resize(8, String::new());
+    }
+    Line::judged(cells, Verdict::new(pair.limit().to_string(), pair.added <= pair.limit()))
+}
+
+/// Nanoseconds of a pair bare, and how many times that with each tool.
+fn times(name: &str, tools: &[Tool; 5], effort: Effort) -> [String; 5] {
+    let sides = tools.each_ref().map(|Tool { program, preload, uses }| {
+        (program.args([name, "20", &uses.to_string(), "1"]), *preload)
     });
     let [bare, others @ ..] = in_turn(&sides, effort.pick(7, 3));
-    let times = |other: &Vec<f64>| {
+    let [forkfix, gate, tsan, helgrind] = others.map(|other| {
         let ratios = bare.iter().zip(other).map(|(bare, other)| other / bare);
         format!("{:.1}", Figures::of(ratios.collect()).median())
-    };
-    let times = others.each_ref().map(times);
-    let bare = format!("{:.1}", Figures::of(bare).median());
-    let counts = [pair.bare.to_string(), pair.added.to_string()];
-    let cells = [vec![pair.name.clone()], counts.into(), vec![bare], times.into()].concat();
-    Line::judged(cells, Verdict::new(pair.limit().to_string(), pair.added <= pair.limit()))
+    });
+    [format!("{:.1}", Figures::of(bare).median()), forkfix, gate, tsan, helgrind]
 }
 
 pub(crate) fn handover(programs: &Programs, effort: Effort) -> Section {
@@ -90,7 +104,7 @@ pub(crate) fn handover(programs: &Programs, effort: Effort) -> Section {
     }
 }
 
-fn handover_line(program: &PathBuf, effort: Effort) -> Line {
+fn handover_line(program: &Path, effort: Effort) -> Line {
     let program = crate::program(program).args(["handover", "20", "1000"]);
     let sides = [(program.clone(), Preload::Bare), (program, Preload::Protected)];
     let [bare, protected] = in_turn(&sides, effort.pick(41, 11));

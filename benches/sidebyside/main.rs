@@ -9,7 +9,8 @@
 //! twice more if there is time, because other programs disturb the clock; the line says so.
 //!
 //! `--quick`, or `FORKFIX_BENCH_QUICK=1`, measures less and takes under a minute. Words select
-//! tables: `cargo bench --bench sidebyside -- idle busy`.
+//! tables: `cargo bench --bench sidebyside -- idle busy`; `programs` takes many minutes, and has to be asked
+//! for.
 
 mod effort;
 mod figures;
@@ -18,6 +19,7 @@ mod instructions;
 mod locks;
 mod machine;
 mod peers;
+mod programs;
 mod report;
 mod rows;
 mod size;
@@ -73,7 +75,7 @@ fn main() -> ExitCode {
 type Measure = fn(&Programs, Effort) -> Section;
 
 /// All tables, with the words that select them.
-const TABLES: [(&str, Measure); 10] = [
+const TABLES: [(&str, Measure); 11] = [
     ("rows", rows::section),
     ("instructions", instructions::section),
     ("peers", peers::section),
@@ -84,16 +86,21 @@ const TABLES: [(&str, Measure); 10] = [
     ("busy", forks::busy),
     ("start", startup::section),
     ("size", size::section),
+    ("programs", programs::section),
 ];
 
-/// The tables that the arguments select: all without a word, none with an unknown one.
+/// Tables that take many minutes: only for who asks for them.
+const LONG: [&str; 1] = ["programs"];
+
+/// The tables that the arguments select: all short ones without a word, none with an unknown one.
 fn choose(arguments: &[String]) -> Vec<(&'static str, Measure)> {
     let words: Vec<_> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
     let names = TABLES.map(|(name, _)| name);
     if !words.iter().all(|word| names.contains(&word.as_str())) {
         return Vec::new();
     }
-    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| *word == name);
+    let named = |name: &str| words.iter().any(|word| *word == name);
+    let wanted = |name: &str| if words.is_empty() { !LONG.contains(&name) } else { named(name) };
     TABLES.into_iter().filter(|(name, _)| wanted(name)).collect()
 }
 

@@ -6,7 +6,9 @@ set -eu
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 socket=$directory/socket
-redis-server --port 0 --unixsocket "$socket" --dir "$directory" --save "" \
+# The package that has the server installs a service too; the tools have the same program by another name.
+ln -s "$(command -v redis-check-rdb)" "$directory/redis-server"
+"$directory/redis-server" --port 0 --unixsocket "$socket" --dir "$directory" --save "" \
     --appendonly yes --logfile "$directory/log" &
 server=$!
 cli() { redis-cli -s "$socket" "$@"; }
