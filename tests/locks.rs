@@ -9,7 +9,7 @@ use common::{Build, Preload, Program, Run, forks, hangs_bare_passes_protected, h
 const FORKS: u64 = 1000;
 
 /// Other functions that take the same locks.
-const FORKS_OF_VARIANTS: u64 = 300;
+const FORKS_OF_VARIANTS: u64 = 200;
 
 /// Each of them waits for its budget in vain.
 const TORN_FORKS: u64 = 10;
@@ -177,10 +177,10 @@ fn thousands_of_locks() {
     whole(&holders("many"), FORKS);
 }
 
-/// Each child forks three times.
+/// Each child forks ten times.
 #[test]
 fn grandchildren() {
-    whole(&holders("grandchildren"), FORKS.div_ceil(3));
+    whole(&holders("grandchildren"), FORKS / 10);
 }
 
 /// libc begins anew in a child what a thread had begun; so it is not begun.

@@ -249,7 +249,7 @@ static void take_all(void) { take_some(0, MANY); }
 
 static void use_and_fork(void) {
     use();
-    if (storm((struct storm){3, 0, 2, use, use, NULL}).hangs > 0) hang();
+    if (storm((struct storm){10, 0, 2, use, use, NULL}).hangs > 0) hang();
 }
 
 // --- once
