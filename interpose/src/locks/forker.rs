@@ -9,7 +9,7 @@ use super::{Kind, layout};
 use crate::options;
 use crate::slot::{self, Slot};
 use crate::sync::Ordering;
-use crate::{sys, tls};
+use crate::sys;
 
 /// Whether a fork has to wait for locks that the thread of `slot` holds.
 pub(crate) fn counts(slot: &Slot) -> bool {
@@ -31,17 +31,7 @@ pub(crate) fn give_up(slot: &Slot) -> bool {
 }
 
 /// Another thread's holding of a mutex that the calling thread is about to release for it.
-///
-/// # Safety
-///
-/// A mutex must be there.
-pub(super) unsafe fn holding_of_another(mutex: usize) -> Option<Found<'static>> {
-    // SAFETY: as the caller vouches.
-    let foreign = unsafe { layout::is_foreign_mutex(mutex) };
-    let mine = || tls::ledger().is_some_and(|ledger| ledger.holds(mutex));
-    if foreign || !super::are_tracked() || mine() {
-        return None;
-    }
+pub(super) fn holding_of_another(mutex: usize) -> Option<Found<'static>> {
     let layout::Owner::Thread(owner) = layout::owner(mutex) else {
         return None;
     };

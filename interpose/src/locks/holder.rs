@@ -244,17 +244,17 @@ fn acquire_at_once_slow<T>(
     result
 }
 
-/// Gives a lock back by `next`, a function that takes it as `lock`. If the thread has no place for it,
-/// `of_another` finds that of the thread that took it.
+/// Gives a lock back by `next`, a function that takes it as `lock`; by `other` if it is not the one that the
+/// thread took last.
 #[inline(always)]
 pub(super) fn release<T>(
     address: usize,
     lock: *mut T,
     next: &Next<Function<T>>,
-    of_another: impl FnOnce() -> Option<Found<'static>>,
+    other: impl FnOnce() -> c_int,
 ) -> c_int {
     let Some(ledger) = tls::ledger().filter(|ledger| ledger.is_top(address)) else {
-        return release_other(address, lock, next, of_another);
+        return other();
     };
     // SAFETY: the caller's lock; who has a place has seen that all symbols are known.
     let result = unsafe { next.get()(lock) };
@@ -265,24 +265,27 @@ pub(super) fn release<T>(
     result
 }
 
-/// The same for a lock that was not the last one that the thread took.
-#[inline(never)]
-fn release_other<T>(
+/// Gives back a lock that is not the one that the thread took last. If it has no place for it, `of_another`
+/// finds that of the thread that took it.
+#[inline(always)]
+pub(super) fn release_other(
     address: usize,
-    lock: *mut T,
-    next: &Next<Function<T>>,
+    release: impl FnOnce() -> c_int,
     of_another: impl FnOnce() -> Option<Found<'static>>,
 ) -> c_int {
+    let mine = tls::ledger().and_then(|ledger| Some((ledger, ledger.index_of(address)?)));
     // Afterwards anybody may take the lock.
-    let theirs = of_another();
-    // SAFETY: the caller's lock.
-    let result = unsafe { next.ensure()(lock) };
-    if result == 0 {
-        give_up(address);
-        if let Some(theirs) = theirs {
-            theirs.give();
-            settle();
-        }
+    let theirs = if mine.is_none() { of_another() } else { None };
+    let result = release();
+    if result != 0 {
+        return result;
+    }
+    if let Some((ledger, index)) = mine {
+        ledger.vacate(index);
+        left();
+    } else if let Some(theirs) = theirs {
+        theirs.give();
+        settle();
     }
     result
 }

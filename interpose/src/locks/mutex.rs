@@ -112,10 +112,22 @@ impl<T> Functions<T> {
     /// The hook for `unlock`.
     #[inline(always)]
     pub(crate) unsafe fn unlock(&'static self, mutex: *mut T) -> c_int {
+        // SAFETY: the caller's mutex.
+        let other = || unsafe { Self::unlock_other(mutex, self) };
+        holder::release(mutex.expose_provenance(), mutex, self.unlock, other)
+    }
+
+    /// The mutex comes first, as in the hook: it can stay in its register.
+    #[inline(never)]
+    unsafe fn unlock_other(mutex: *mut T, functions: &'static Self) -> c_int {
         let address = mutex.expose_provenance();
         // SAFETY: the caller's mutex.
-        let of_another = || unsafe { forker::holding_of_another(address) };
-        holder::release(address, mutex, self.unlock, of_another)
+        let release = || unsafe { functions.unlock.ensure()(mutex) };
+        // SAFETY: as above.
+        if unsafe { layout::is_foreign_mutex(address) } {
+            return release();
+        }
+        holder::release_other(address, release, || forker::holding_of_another(address))
     }
 }
 

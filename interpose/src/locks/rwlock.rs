@@ -89,5 +89,15 @@ pub(crate) unsafe fn trylock(lock: *mut pthread_rwlock_t, kind: Kind) -> c_int {
 /// The hook for `pthread_rwlock_unlock`.
 #[inline(always)]
 pub(crate) unsafe fn unlock(lock: *mut pthread_rwlock_t) -> c_int {
-    holder::release(lock.expose_provenance(), lock, &next::pthread_rwlock_unlock, || None)
+    let address = lock.expose_provenance();
+    // SAFETY: the caller's lock.
+    let other = || unsafe { unlock_other(lock) };
+    holder::release(address, lock, &next::pthread_rwlock_unlock, other)
+}
+
+#[inline(never)]
+unsafe fn unlock_other(lock: *mut pthread_rwlock_t) -> c_int {
+    // SAFETY: the caller's lock.
+    let release = || unsafe { next::pthread_rwlock_unlock.ensure()(lock) };
+    holder::release_other(lock.expose_provenance(), release, || None)
 }

@@ -38,6 +38,9 @@ pub(super) const SEMAPHORES: usize = 8;
 /// The lower bits of a stamp are the kind.
 const STEP: u32 = 1 << Kind::BITS;
 
+/// So many places are looked at before the others.
+const NEAR: usize = 8;
+
 /// From one place to the next, in bytes.
 const SIZE: u32 = 16;
 
@@ -197,29 +200,47 @@ impl Ledger {
 
     /// Gives up a place of `lock`; false if there is none.
     pub(super) fn remove(&self, lock: usize) -> bool {
+        let found = self.index_of(lock);
+        found.into_iter().for_each(|index| self.vacate(index));
+        found.is_some()
+    }
+
+    /// Gives up the place at `index`, which the topmost one then takes.
+    pub(super) fn vacate(&self, index: usize) {
         let depth = self.depth();
-        let (Some(index), Some(top)) = (self.search(lock, depth), self.place(depth)) else {
-            return false;
-        };
-        self.hint.store(index as u32, Ordering::Relaxed);
         if index != depth
-            && let Some(place) = self.place(index)
+            && let (Some(place), Some(top)) = (self.place(index), self.place(depth))
         {
             place.copy(top);
             compiler_fence(Ordering::SeqCst);
         }
         self.pop();
-        true
     }
 
-    /// Where a place of `lock` is. Begins at the top, then goes on around the place that was found last: an
-    /// allocator that holds thousands of locks around a fork gives them back in the order it took them, while
-    /// each gap is filled from the top.
+    /// Where a place of `lock` is.
+    pub(super) fn index_of(&self, lock: usize) -> Option<usize> {
+        let depth = self.depth();
+        let mut index = depth;
+        while index > depth.saturating_sub(NEAR) {
+            if self.place(index).is_some_and(|place| place.is(lock)) {
+                return Some(index);
+            }
+            index -= 1;
+        }
+        self.search(lock, depth)
+    }
+
+    /// The same far from the top: looks around the place that was found last. An allocator that holds thousands
+    /// of locks around a fork gives them back in the order it took them, while each gap is filled from the
+    /// top.
+    #[cold]
     fn search(&self, lock: usize, depth: usize) -> Option<usize> {
         let is = |index: &usize| self.place(*index).is_some_and(|place| place.is(lock));
         let hint = (self.hint.load(Ordering::Relaxed) as usize).clamp(1, depth.max(1));
-        let around = (0..depth).flat_map(|step| [hint.wrapping_sub(step), hint + step]);
-        [depth].into_iter().chain(around).filter(|index| (1..=depth).contains(index)).find(is)
+        let mut around = (0..depth).flat_map(|step| [hint.wrapping_sub(step), hint + step]);
+        let found = around.find(|index| (1..=depth).contains(index) && is(index))?;
+        self.hint.store(found as u32, Ordering::Relaxed);
+        Some(found)
     }
 
     /// Gives up all places but those that `keep` wants and the topmost.
