@@ -39,6 +39,22 @@ impl<T> Partner<T> {
     }
 }
 
+/// The hooks that wake who waits, by `wake`. musl has a lock in each variable for that, and takes it even if
+/// nobody waits. No fork waits for that lock; a child has the variable anew.
+#[cfg(target_env = "musl")]
+pub(crate) unsafe fn wake<C>(cond: *mut C, wake: impl FnOnce() -> c_int) -> c_int {
+    let lock = cond.expose_provenance();
+    // SAFETY: the caller's condition variable.
+    let foreign = unsafe { layout::is_foreign_cond(lock) };
+    let Some(me) = (!foreign).then(Me::find).flatten() else {
+        return wake();
+    };
+    let before = me.ledger.wait_for(Waiting { lock, kind: Kind::Cond, mutex: 0 });
+    let result = wake();
+    me.ledger.restore(before);
+    result
+}
+
 /// The wait is over, and the thread has its mutex again, however the wait ended.
 struct Back<'a, T: 'static> {
     partner: &'a Partner<T>,

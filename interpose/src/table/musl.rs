@@ -9,12 +9,13 @@
 use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 
 use libc::{
-    FILE, off_t, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, pthread_t, sched_param,
-    size_t, ssize_t, wchar_t,
+    FILE, off_t, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, pthread_cond_t, pthread_t,
+    sched_param, size_t, ssize_t, wchar_t,
 };
 
 use crate::atfork::{self, Handler};
 use crate::hooks::{environment, processes};
+use crate::locks::cond;
 use crate::musl::exit;
 use crate::next::Definition;
 use crate::rows::{gated, routed, variadic};
@@ -173,6 +174,10 @@ routed! {
     libc execvp(file: Str, argv: Strs) -> c_int => spawn::execvp;
     libc execvpe(file: Str, argv: Strs, env: Strs) -> c_int => spawn::execvpe;
     libc fexecve(fd: c_int, argv: Strs, env: Strs) -> c_int => spawn::fexecve;
+    libc pthread_cond_signal(cond: *mut pthread_cond_t) -> c_int => |cond| cond::wake(cond, || next::pthread_cond_signal.ensure()(cond));
+    libc pthread_cond_broadcast(cond: *mut pthread_cond_t) -> c_int => |cond| cond::wake(cond, || next::pthread_cond_broadcast.ensure()(cond));
+    bare cnd_signal(cond: *mut pthread_cond_t) -> c_int => |cond| cond::wake(cond, || next::cnd_signal.ensure()(cond));
+    bare cnd_broadcast(cond: *mut pthread_cond_t) -> c_int => |cond| cond::wake(cond, || next::cnd_broadcast.ensure()(cond));
     libc exit(status: c_int) -> ! => exit::exit;
     bare __libc_start_main(main: exit::Main, count: c_int, arguments: Strs, init: Any, fini: Any, loader: Any) -> c_int => exit::start;
 }
