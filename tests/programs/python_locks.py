@@ -140,7 +140,7 @@ def pool():
 def imports():
     """A module that takes a while; nobody may see half of it."""
     with open(f"{directory}/slow.py", "w") as module:
-        module.write("import os\nfor _ in range(100): os.sched_yield()\nDONE = True\n")
+        module.write("import os\nfor _ in range(10): os.sched_yield()\nDONE = True\n")
     sys.path.insert(0, directory)
     sys.dont_write_bytecode = True
 
