@@ -61,6 +61,12 @@ fn subprocess_with_preexec_fn() {
     hangs_only_bare("preexec", FORKS);
 }
 
+/// OpenSSL's locks, which are those of libpthread.
+#[test]
+fn tls() {
+    hangs_only_bare("tls", FORKS);
+}
+
 /// What a thread that is gone was importing is imported anew, and whole.
 #[test]
 fn imports() {

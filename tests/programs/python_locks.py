@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import queue
+import ssl
 import subprocess
 import sys
 import threading
@@ -137,6 +138,12 @@ def pool():
     return lambda: executor.submit(os.sched_yield).result(), use_own
 
 
+def tls():
+    """OpenSSL has locks of its own."""
+    use = lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return use, use
+
+
 def imports():
     """A module that takes a while; nobody may see half of it."""
     with open(f"{directory}/slow.py", "w") as module:
@@ -212,6 +219,7 @@ USES = {
     "logging": (log, process),
     "preexec": (lambda: locked(threading.Lock()), preexec),
     "pool": (pool, fork),
+    "tls": (tls, fork),
     "import": (imports, fork),
 }
 
