@@ -61,6 +61,18 @@ fn subprocess_with_preexec_fn() {
     hangs_only_bare("preexec", FORKS);
 }
 
+/// OpenSSL's locks, which are those of libpthread.
+#[test]
+fn tls() {
+    hangs_only_bare("tls", FORKS);
+}
+
+/// What a thread that is gone was importing is imported anew, and whole.
+#[test]
+fn imports() {
+    hangs_only_bare("import", FORKS);
+}
+
 /// The module that starts threads has handlers of its own for forks.
 #[test]
 fn pool_of_threads() {

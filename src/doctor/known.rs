@@ -14,16 +14,10 @@ const LIBRARIES: &[(&str, &str)] = &[
          region waits for them; set OMP_NUM_THREADS=1, or fork before the first parallel region",
     ),
     (
-        "libcrypto",
-        "OpenSSL's own locks are not held back at a fork; a child that uses TLS may hang if another \
-         thread set up TLS at that moment",
-    ),
-    (
         "libopenblas",
-        "OpenBLAS's own locks are not held back at a fork; fork while no other thread computes",
+        "OpenBLAS's own fork handler ends its threads, and waits for ever if another thread computes \
+         with them; set OPENBLAS_NUM_THREADS=1, or fork while no other thread computes",
     ),
-    ("libspdlog", "spdlog's own locks are not held back at a fork; a child that logs may hang"),
-    ("libglog", "glog's own locks are not held back at a fork; a child that logs may hang"),
     (
         "libgrpc",
         "gRPC's locks and threads do not survive a fork; set GRPC_ENABLE_FORK_SUPPORT=1, or create \
@@ -53,8 +47,9 @@ pub(super) fn notes(program: &Path, image: &Image, listing: &Listing) -> Vec<(St
     if name.starts_with("python3") || listing.has("libpython3") {
         add(
             "python",
-            "Python's locks (threading.Lock, queues, files, logging, imports) are not repaired in a \
-             child; one that a thread held at the fork stays held",
+            "locks of Python 3.14 and later (threading.Lock, queues, files) are invisible to the library, \
+             and one that a thread held at the fork stays held in the child; those of earlier versions \
+             are free again",
         );
     }
     if image.is_go {

@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import queue
+import ssl
 import subprocess
 import sys
 import threading
@@ -137,10 +138,16 @@ def pool():
     return lambda: executor.submit(os.sched_yield).result(), use_own
 
 
+def tls():
+    """OpenSSL has locks of its own."""
+    use = lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return use, use
+
+
 def imports():
     """A module that takes a while; nobody may see half of it."""
     with open(f"{directory}/slow.py", "w") as module:
-        module.write("import os\nfor _ in range(100): os.sched_yield()\nDONE = True\n")
+        module.write("import os\nfor _ in range(10): os.sched_yield()\nDONE = True\n")
     sys.path.insert(0, directory)
     sys.dont_write_bytecode = True
 
@@ -212,6 +219,7 @@ USES = {
     "logging": (log, process),
     "preexec": (lambda: locked(threading.Lock()), preexec),
     "pool": (pool, fork),
+    "tls": (tls, fork),
     "import": (imports, fork),
 }
 

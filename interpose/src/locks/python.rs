@@ -3,8 +3,8 @@
 //!
 //! It is run by Python itself, as a handler of `os.register_at_fork`. The library registers that at a fork,
 //! which Python makes with the interpreter in its hands; it may then call what runs no code of Python, which
-//! might let go of the interpreter (CPython holds a lock over the fork that others take with the
-//! interpreter, since 3.13).
+//! might let go of the interpreter (since 3.13 it holds a lock over the fork that other
+//! threads take with the interpreter).
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::marker::PhantomData;
@@ -13,159 +13,174 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::options::{self, Orphans};
 
-/// `Py_file_input` (CPython `Include/compile.h`).
+/// `Py_file_input` (Python's `Include/compile.h`).
 const FILE_INPUT: c_int = 257;
-/// `METH_NOARGS` (CPython `Include/methodobject.h`).
+/// `METH_NOARGS` (Python's `Include/methodobject.h`).
 const NO_ARGUMENTS: c_int = 4;
 
-/// A Python object.
+/// A Python object, or null.
 type Object = *mut c_void;
+/// A C string.
+type Text = *const c_char;
 
-/// `PyMethodDef` (CPython `Include/methodobject.h`).
+/// `PyMethodDef` (Python's `Include/methodobject.h`).
 #[repr(C)]
 struct Method {
-    name: *const c_char,
+    name: Text,
     call: unsafe extern "C-unwind" fn(Object, Object) -> Object,
     flags: c_int,
-    doc: *const c_char,
+    doc: Text,
 }
 
 // SAFETY: never changes, and points to literals.
 unsafe impl Sync for Method {}
 
 static METHOD: Method =
-    Method { name: c"forkfix".as_ptr(), call: run, flags: NO_ARGUMENTS, doc: ptr::null() };
+    Method { name: c"forkfix".as_ptr(), call: handler, flags: NO_ARGUMENTS, doc: ptr::null() };
 
-/// A function of Python's, looked up.
+/// A function of Python's, looked up; `F` is the type of a pointer to it.
 struct Function<F> {
-    name: &'static CStr,
+    names: &'static [&'static CStr],
     address: AtomicPtr<c_void>,
     of: PhantomData<F>,
 }
 
 impl<F: Copy> Function<F> {
-    /// # Safety
-    ///
-    /// `F` must be the type of a pointer to the function.
-    const unsafe fn called(name: &'static CStr) -> Self {
-        Self { name, address: AtomicPtr::new(ptr::null_mut()), of: PhantomData }
+    /// One that has one of these names.
+    const fn called(names: &'static [&'static CStr]) -> Self {
+        Self { names, address: AtomicPtr::new(ptr::null_mut()), of: PhantomData }
     }
 
     fn find(&self) -> bool {
-        // SAFETY: a literal name.
-        let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, self.name.as_ptr()) };
-        self.address.store(address, Ordering::Relaxed);
-        !address.is_null()
+        // SAFETY: a look-up by a literal name.
+        let look_up = |name: &&CStr| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        let address = self.names.iter().map(look_up).find(|address| !address.is_null());
+        self.address.store(address.unwrap_or(ptr::null_mut()), Ordering::Relaxed);
+        address.is_some()
     }
 
-    fn get(&self) -> Option<F> {
+    /// # Safety
+    ///
+    /// It has been found, and is of that type.
+    unsafe fn get(&self) -> F {
         const { assert!(size_of::<F>() == size_of::<*const c_void>()) };
         let address = self.address.load(Ordering::Relaxed);
-        // SAFETY: of this type, as whoever wrote the row vouches; the sizes are equal.
-        (!address.is_null()).then(|| unsafe { core::mem::transmute_copy(&address) })
+        // SAFETY: as the caller vouches; the sizes are equal.
+        unsafe { core::mem::transmute_copy(&address) }
     }
 }
 
-/// One row for each function, and `find_all` for all of them.
-macro_rules! functions {
-    ($($row:ident = $name:literal: ($($argument:ty),*) -> $result:ty;)*) => {
-        $(
-            // SAFETY: as in CPython's headers; pointers to objects and states are opaque here.
-            static $row: Function<unsafe extern "C-unwind" fn($($argument),*) -> $result> =
-                unsafe { Function::called($name) };
-        )*
+/// The calling thread has the interpreter, so that it may call these functions.
+struct Interpreter(());
 
-        fn find_all() -> bool {
-            $($row.find())&&*
+/// One row for each function: its name here, its names in Python.
+macro_rules! functions {
+    ($($row:ident($($argument:ident: $type:ty),*) -> $result:ty = $($name:literal)|+;)*) => {
+        #[expect(non_upper_case_globals, reason = "they are called like the functions")]
+        mod rows {
+            use super::*;
+            $(
+                pub(super) static $row: Function<unsafe extern "C-unwind" fn($($type),*) -> $result> =
+                    Function::called(&[$($name),+]);
+            )*
+        }
+
+        impl Interpreter {
+            $(
+                fn $row(&self, $($argument: $type),*) -> $result {
+                    // SAFETY: who has an `Interpreter` has found all functions, with these types
+                    // in Python's headers.
+                    let function = unsafe { rows::$row.get() };
+                    // SAFETY: this thread has the interpreter, and passes objects that are there.
+                    unsafe { function($($argument),*) }
+                }
+            )*
+        }
+
+        /// Looks for a Python; for the constructor.
+        pub(crate) fn find() {
+            let found = $(rows::$row.find())&&*;
+            WAITING.store(found, Ordering::Relaxed);
         }
     };
 }
 
 functions! {
-    COMPILE = c"Py_CompileString": (*const c_char, *const c_char, c_int) -> Object;
-    EVALUATE = c"PyEval_EvalCode": (Object, Object, Object) -> Object;
-    BUILTINS = c"PyEval_GetBuiltins": () -> Object;
-    STATE = c"PyGILState_GetThisThreadState": () -> *mut c_void;
-    ERROR = c"PyErr_Occurred": () -> Object;
-    CLEAR_ERROR = c"PyErr_Clear": () -> ();
-    MODULES = c"PyImport_GetModuleDict": () -> Object;
-    DICTIONARY = c"PyDict_New": () -> Object;
-    ITEM = c"PyDict_GetItemString": (Object, *const c_char) -> Object;
-    SET_ITEM = c"PyDict_SetItemString": (Object, *const c_char, Object) -> c_int;
-    TUPLE = c"PyTuple_New": (isize) -> Object;
-    ATTRIBUTE = c"PyObject_GetAttrString": (Object, *const c_char) -> Object;
-    CALL = c"PyObject_Call": (Object, Object, Object) -> Object;
-    FUNCTION = c"PyCFunction_NewEx": (*const Method, Object, Object) -> Object;
-    FORGET = c"Py_DecRef": (Object) -> ();
+    compile(source: Text, file: Text, start: c_int) -> Object = c"Py_CompileString";
+    evaluate(code: Object, globals: Object, locals: Object) -> Object = c"PyEval_EvalCode";
+    builtins() -> Object = c"PyEval_GetBuiltins";
+    state_of_this_thread() -> *mut c_void = c"PyGILState_GetThisThreadState";
+    current_state() -> *mut c_void = c"_PyThreadState_UncheckedGet" | c"PyThreadState_GetUnchecked";
+    error() -> Object = c"PyErr_Occurred";
+    clear_error() -> () = c"PyErr_Clear";
+    modules() -> Object = c"PyImport_GetModuleDict";
+    dictionary() -> Object = c"PyDict_New";
+    item(dictionary: Object, key: Text) -> Object = c"PyDict_GetItemString";
+    set_item(dictionary: Object, key: Text, value: Object) -> c_int = c"PyDict_SetItemString";
+    tuple(size: isize) -> Object = c"PyTuple_New";
+    attribute(of: Object, name: Text) -> Object = c"PyObject_GetAttrString";
+    call(function: Object, arguments: Object, named: Object) -> Object = c"PyObject_Call";
+    function(method: *const Method, of: Object, module: Object) -> Object = c"PyCFunction_NewEx";
+    drop_reference(object: Object) -> () = c"Py_DecRef";
 }
 
-// SAFETY: as in CPython's headers.
-static CURRENT: Function<unsafe extern "C-unwind" fn() -> *mut c_void> =
-    unsafe { Function::called(c"_PyThreadState_UncheckedGet") };
-// SAFETY: the same, as it is called since 3.13.
-static CURRENT_SINCE_3_13: Function<unsafe extern "C-unwind" fn() -> *mut c_void> =
-    unsafe { Function::called(c"PyThreadState_GetUnchecked") };
-
-/// Whether there is a Python to register with, which has not been done.
+/// Whether there is a Python that the handler is not registered with.
 static WAITING: AtomicBool = AtomicBool::new(false);
 /// `python.py`, compiled.
 static CODE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
-/// Looks for a Python; for the constructor.
-pub(crate) fn find() {
-    let found = find_all() && (CURRENT.find() | CURRENT_SINCE_3_13.find());
-    WAITING.store(found, Ordering::Relaxed);
-}
-
 /// Registers the handler, if the calling thread, which forks, has the interpreter.
 pub(crate) fn register() {
     let wanted = super::are_tracked() && options::orphans() == Orphans::Repair;
-    if wanted && WAITING.load(Ordering::Relaxed) && try_to_register() == Some(true) {
+    if wanted
+        && WAITING.load(Ordering::Relaxed)
+        && let Some(python) = Interpreter::of_this_thread()
+    {
+        // A Python without such handlers (before 3.7) stays without.
         WAITING.store(false, Ordering::Relaxed);
+        python.register();
+        python.clear_error();
     }
 }
 
-/// `None` or false if it could not be done now.
-fn try_to_register() -> Option<bool> {
-    let current = CURRENT.get().or_else(|| CURRENT_SINCE_3_13.get())?;
-    // SAFETY: callable from any thread at any time.
-    let (mine, current) = unsafe { (STATE.get()?(), current()) };
-    // SAFETY: the thread has the interpreter, if its state is the current one.
-    if mine.is_null() || mine != current || unsafe { !ERROR.get()?().is_null() } {
-        return None;
+impl Interpreter {
+    /// `None` if the thread has not got it, or is amid an exception.
+    fn of_this_thread() -> Option<Self> {
+        // These may be called by any thread.
+        let python = Self(());
+        let state = python.state_of_this_thread();
+        let has_it = !state.is_null() && state == python.current_state();
+        (has_it && python.error().is_null()).then_some(python)
     }
-    let source = concat!(include_str!("python.py"), "\0").as_ptr().cast();
-    // SAFETY: C strings; the thread has the interpreter. Each function is given objects that are there, or
-    // none is called.
-    unsafe {
-        let posix = ITEM.get()?(MODULES.get()?(), c"posix".as_ptr());
-        let code = COMPILE.get()?(source, c"<forkfix>".as_ptr(), FILE_INPUT);
-        let handler = FUNCTION.get()?(&raw const METHOD, ptr::null_mut(), ptr::null_mut());
-        let (none, named) = (TUPLE.get()?(0), DICTIONARY.get()?());
-        let mut done = false;
-        if ![posix, code, handler, none, named].contains(&ptr::null_mut()) {
-            CODE.store(code, Ordering::Relaxed);
-            SET_ITEM.get()?(named, c"after_in_child".as_ptr(), handler);
-            let register = ATTRIBUTE.get()?(posix, c"register_at_fork".as_ptr());
-            done = !register.is_null() && !CALL.get()?(register, none, named).is_null();
+
+    /// An exception is left behind if that fails.
+    fn register(&self) -> Option<()> {
+        let there = |object: Object| (!object.is_null()).then_some(object);
+        let source = concat!(include_str!("python.py"), "\0");
+        let code = self.compile(source.as_ptr().cast(), c"<forkfix>".as_ptr(), FILE_INPUT);
+        CODE.store(there(code)?, Ordering::Relaxed);
+        let posix = there(self.item(self.modules(), c"posix".as_ptr()))?;
+        let register = there(self.attribute(posix, c"register_at_fork".as_ptr()))?;
+        let handler = there(self.function(&raw const METHOD, ptr::null_mut(), ptr::null_mut()))?;
+        let (none, named) = (there(self.tuple(0))?, there(self.dictionary())?);
+        self.set_item(named, c"after_in_child".as_ptr(), handler);
+        there(self.call(register, none, named)).map(drop)
+    }
+
+    /// Runs `python.py`; null if an exception came of it.
+    fn run(&self) -> Object {
+        let names = self.dictionary();
+        if names.is_null() {
+            return names;
         }
-        CLEAR_ERROR.get()?();
-        Some(done)
+        self.set_item(names, c"__builtins__".as_ptr(), self.builtins());
+        let result = self.evaluate(CODE.load(Ordering::Relaxed), names, names);
+        self.drop_reference(names);
+        result
     }
 }
 
-/// The handler: runs `python.py`. An exception is told of by Python.
-unsafe extern "C-unwind" fn run(_module: Object, _arguments: Object) -> Object {
-    evaluate().unwrap_or(ptr::null_mut())
-}
-
-fn evaluate() -> Option<Object> {
-    // SAFETY: called by Python, with the interpreter.
-    unsafe {
-        let names = DICTIONARY.get()?();
-        SET_ITEM.get()?(names, c"__builtins__".as_ptr(), BUILTINS.get()?());
-        let result = EVALUATE.get()?(CODE.load(Ordering::Relaxed), names, names);
-        FORGET.get()?(names);
-        Some(result)
-    }
+/// The handler, which Python calls with the interpreter. An exception is told of by Python.
+unsafe extern "C-unwind" fn handler(_module: Object, _arguments: Object) -> Object {
+    Interpreter(()).run()
 }
