@@ -48,8 +48,11 @@ pub(crate) fn symbols() -> BTreeSet<String> {
 /// The rows for Linux. Panics if they are not those that the library exports.
 pub(crate) fn rows() -> BTreeMap<String, Kind> {
     let mut rows = BTreeMap::new();
-    let directory = repository().join("interpose/src/table/linux");
-    for file in fs::read_dir(directory).expect("the table is readable") {
+    let directories =
+        ["linux", "locks"].map(|name| repository().join("interpose/src/table").join(name));
+    for file in
+        directories.iter().flat_map(|path| fs::read_dir(path).expect("the table is readable"))
+    {
         let path = file.expect("the table is readable").path();
         let text = fs::read_to_string(path).expect("the table is readable");
         let mut group = None;
