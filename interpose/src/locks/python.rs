@@ -101,6 +101,8 @@ macro_rules! functions {
         pub(crate) fn find() {
             let found = $(rows::$row.find())&&*;
             WAITING.store(found, Ordering::Relaxed);
+            // SAFETY: no preconditions; forgets the message about what was not found.
+            unsafe { libc::dlerror() };
         }
     };
 }
