@@ -233,11 +233,13 @@ fn acquire_at_once_slow<T>(
     lock: *mut T,
     take: &Next<Function<T>>,
 ) -> c_int {
-    if let Some(me) = Me::find() {
-        me.enter(address, kind);
-    }
     // SAFETY: the caller's lock.
-    let result = unsafe { take.ensure()(lock) };
+    let take = || unsafe { take.ensure()(lock) };
+    let Some(me) = Me::find() else {
+        return take();
+    };
+    me.enter(address, kind);
+    let result = take();
     if result != 0 {
         give_up(address);
     }
