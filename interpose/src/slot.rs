@@ -163,8 +163,6 @@ fn at_or_map(index: usize) -> Option<&'static Slot> {
     if let Some(slot) = at(index) {
         return Some(slot);
     }
-    // Before growing, take back what threads left behind that ended without a destructor.
-    all().for_each(reap);
     // First, so that no thread has a record without one.
     #[cfg(target_os = "linux")]
     map_chunk(&MORE_LEDGERS, index - STATIC_SLOTS)?;
@@ -236,20 +234,42 @@ pub(crate) fn register() -> &'static Slot {
 
 fn take_free() -> Option<&'static Slot> {
     let tid = sys::gettid();
-    let start = LOWEST_FREE.load(Ordering::Acquire);
+    let mut start = LOWEST_FREE.load(Ordering::Acquire);
     let mut index = start;
+    let mut reaped = false;
     loop {
+        // Before twice as many are in use as ever, take back what threads left behind that ended without a
+        // destructor, or used a record after their last one.
+        if index == in_use() && index.is_power_of_two() && !reaped {
+            reaped = true;
+            all().for_each(reap);
+            start = LOWEST_FREE.load(Ordering::Acquire);
+            index = start;
+            continue;
+        }
         let slot = at_or_map(index as usize)?;
         // Before it is anybody's: the ledger is found by it.
         slot.index.store(index, Ordering::Relaxed);
         if slot.tid.compare_exchange(0, tid, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             IN_USE.fetch_max(index + 1, Ordering::AcqRel);
-            // Only if no record below was freed meanwhile.
-            let _ =
-                LOWEST_FREE.compare_exchange(start, index + 1, Ordering::AcqRel, Ordering::Relaxed);
+            pass_over(start, index);
             return Some(slot);
         }
         index += 1;
+    }
+}
+
+/// Notes that no record from `start` to `taken` is free, unless one was freed meanwhile: one that was above the
+/// lowest then has not said so.
+fn pass_over(start: u32, taken: u32) {
+    let next = taken + 1;
+    if LOWEST_FREE.compare_exchange(start, next, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        return;
+    }
+    let is_free =
+        |index: &u32| at(*index as usize).is_some_and(|slot| slot.tid.load(Ordering::Acquire) == 0);
+    if let Some(free) = (start..taken).find(is_free) {
+        LOWEST_FREE.fetch_min(free, Ordering::AcqRel);
     }
 }
 
