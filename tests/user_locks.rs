@@ -7,7 +7,7 @@ mod common;
 
 use common::{Build, Preload, Program, forks, hangs_bare_passes_protected};
 
-const FORKS: u64 = 1000;
+const FORKS: u64 = 500;
 
 fn kind(kind: &str) -> Program {
     // A thread holds its lock for longer if the machine is busy.
