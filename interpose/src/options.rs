@@ -276,7 +276,7 @@ pub(crate) fn locks_ns() -> u64 {
     #[cfg(target_os = "linux")]
     let ms = LOCKS_MS.load(Ordering::Relaxed);
     #[cfg(target_os = "macos")]
-    let ms = 0;
+    let ms = 0u32;
     u64::from(ms) * 1_000_000
 }
 
