@@ -180,6 +180,14 @@ pub(crate) fn in_use() -> u32 {
     IN_USE.load(Ordering::Relaxed)
 }
 
+/// Frees the records of threads that no longer exist. Not in a child that libc's fork did not make: there it
+/// cannot be told whose threads they are.
+fn reap_all() {
+    if sys::getpid() == child::pid() {
+        all().for_each(reap);
+    }
+}
+
 /// Frees the record if its thread no longer exists.
 pub(crate) fn reap(slot: &Slot) {
     let tid = slot.tid.load(Ordering::Acquire);
@@ -242,7 +250,7 @@ fn take_free() -> Option<&'static Slot> {
         // destructor, or used a record after their last one.
         if index == in_use() && index.is_power_of_two() && !reaped {
             reaped = true;
-            all().for_each(reap);
+            reap_all();
             start = LOWEST_FREE.load(Ordering::Acquire);
             index = start;
             continue;
