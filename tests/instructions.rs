@@ -23,7 +23,7 @@ fn no_lock_costs_more_than_promised() {
     let name = |pair: &pairs::Pair| format!("{} {} + {}", pair.name, pair.bare, pair.added);
     let figures: Vec<_> = all.iter().map(name).collect();
     // Each of them goes through a hook: a figure of zero would be that of the bare program.
-    assert!(all.iter().all(|pair| pair.added > 5), "{figures:?}");
+    assert!(all.iter().all(|pair| pair.added > 0), "{figures:?}");
     let above: Vec<_> = all.iter().filter(|pair| pair.added > pair.limit()).map(name).collect();
     assert!(above.is_empty(), "these cost more than is promised: {above:?}, of {figures:?}");
 }

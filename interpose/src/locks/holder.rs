@@ -186,7 +186,13 @@ pub(super) fn acquire(lock: usize, kind: Kind, take: &impl Take) -> c_int {
 #[inline(never)]
 fn acquire_slow(lock: usize, kind: Kind, take: &impl Take, result: Option<c_int>) -> c_int {
     let Some(me) = Me::find() else {
-        return take.wait();
+        // Not twice: libc itself may answer otherwise then (`nptl/tpp.c` keeps what a failed try changed).
+        let failed = result.filter(|result| *result != libc::EBUSY);
+        let result = failed.unwrap_or_else(|| take.wait());
+        if result != 0 {
+            give_up(lock);
+        }
+        return result;
     };
     let enter = || {
         me.enter(lock, kind);
