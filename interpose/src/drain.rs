@@ -25,7 +25,7 @@ const SPINS: u32 = 200;
 const FIRST_LOOK_NS: u64 = 1_000_000;
 const LAST_LOOK_NS: u64 = 50_000_000;
 /// The budget of every family in a process that is not the gate's own, in nanoseconds.
-const FOREIGN_BUDGET_NS: u64 = 10_000_000;
+const FOREIGN_BUDGET_NS: u64 = 100_000_000;
 
 /// 1 if some thread has a mark that ends when the gate opens: [`WAIVED`] or [`PASSED`].
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]

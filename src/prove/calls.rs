@@ -30,9 +30,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[cfg(target_env = "gnu")]
 #[path = "calls/linux_first.rs"]
 mod first;
-#[cfg(target_os = "linux")]
-#[path = "calls/locks.rs"]
-pub(super) mod locks;
 #[cfg(target_env = "gnu")]
 #[path = "calls/linux_more.rs"]
 mod more;

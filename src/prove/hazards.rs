@@ -46,9 +46,6 @@ pub(super) enum Family {
     /// Expressions and directories that threads share, and the rest
     #[cfg(target_os = "linux")]
     Rest,
-    /// Locks of the program itself
-    #[cfg(target_os = "linux")]
-    Locks,
     /// Programs started while the environment changes
     Spawn,
 }
@@ -187,33 +184,12 @@ static COMMON: &[Hazard] = {
     ]
 };
 
-/// Locks that are the program's own. A fork does not wait for semaphores; they are free again in the child.
-#[cfg(target_os = "linux")]
-static LOCKS: &[Hazard] = {
-    use Family::Locks;
-    const READ: Call = Call { name: "pthread_rwlock_rdlock", call: calls::locks::read };
-    const WRITE: Call = Call { name: "pthread_rwlock_wrlock", call: calls::locks::write };
-    &[
-        Hazard::same(Locks, "pthread_mutex_lock", calls::locks::mutex),
-        Hazard::same(Locks, "recursive-mutex", calls::locks::mutex)
-            .after(calls::locks::make_recursive),
-        Hazard::same(Locks, "pthread_rwlock_wrlock", calls::locks::write),
-        Hazard::pair(Locks, "rwlock-readers", READ, WRITE),
-        Hazard::same(Locks, "pthread_spin_lock", calls::locks::spinlock)
-            .after(calls::locks::make_spinlock),
-        Hazard::same(Locks, "sem_wait", calls::locks::semaphore)
-            .after(calls::locks::make_semaphore),
-    ]
-};
-
 /// All rows, in the order of the report: by family.
 pub(super) fn all() -> Vec<&'static Hazard> {
     let mut rows = vec![&SPAWN];
     #[cfg(not(target_env = "musl"))]
     rows.extend(COMMON);
     rows.extend(system::ROWS);
-    #[cfg(target_os = "linux")]
-    rows.extend(LOCKS);
     rows.sort_by_key(|row| row.family);
     rows
 }
