@@ -38,6 +38,12 @@ fn eight_threads_fork_at_once() {
     storm("eight", FORKS);
 }
 
+/// The child is gone when the thread's next call is made, but not the thread.
+#[test]
+fn threads_call_first_in_a_child_of_vfork() {
+    storm("vfork", FORKS);
+}
+
 /// Before 2.36 glibc keeps a lock while handlers run, and a handler that forks waits for itself.
 #[test]
 fn handlers_fork() {

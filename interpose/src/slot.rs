@@ -240,8 +240,21 @@ pub(crate) fn register() -> &'static Slot {
     slot
 }
 
+/// The id of the thread whose record the caller's is. A child of `vfork` has the memory of a thread of its
+/// parent, which keeps the record when the child is gone; libc's own word for that thread has not changed.
+fn own_tid() -> u32 {
+    #[cfg(target_os = "linux")]
+    if sys::getpid() != child::pid()
+        && let Some(tid) = sys::tid_in_libc()
+        && sys::thread_exists(child::pid(), tid)
+    {
+        return tid;
+    }
+    sys::gettid()
+}
+
 fn take_free() -> Option<&'static Slot> {
-    let tid = sys::gettid();
+    let tid = own_tid();
     let mut start = LOWEST_FREE.load(Ordering::Acquire);
     let mut index = start;
     let mut reaped = false;

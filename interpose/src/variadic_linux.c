@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -114,50 +115,78 @@ VARIADIC_VOID(warn, (const char *format, ...), format, vwarn(format, args))
 VARIADIC_VOID(warnx, (const char *format, ...), format, vwarnx(format, args))
 
 /* These have no form that takes a va_list: the text is made first, and they print it. */
-extern void forkfix_print_error(int number, const char *text);
-extern void forkfix_print_error_at_line(int number, const char *file, unsigned line, const char *text);
+extern void forkfix_print_error(int number, const char *format, const char *text);
+extern void forkfix_print_error_at_line(int number, const char *file, unsigned line, const char *format,
+                                        const char *text);
 extern void forkfix_print_argp_error(const struct argp_state *state, const char *text);
 extern void forkfix_print_argp_failure(const struct argp_state *state, int status, int number,
                                        const char *text);
 
-/* The text, which is allocated. If there is no memory for it or a conversion fails, `part` with as much of it as
- * it has room for, which is what libc prints then; if there is no room, as it is. */
-static char *text_of(const char *format, va_list args, char *part, size_t room)
+/* A format that prints these bytes if its arguments are a string and 0; NULL if there is no memory for it. */
+static char *format_of(const char *bytes, size_t size)
+{
+    char *format;
+    size_t length;
+    FILE *stream = open_memstream(&format, &length);
+    if (stream == NULL)
+        return NULL;
+    fputs("%1$.0s", stream);
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == '\0')
+            fputs("%2$c", stream);
+        else if (bytes[i] == '%')
+            fputs("%%", stream);
+        else
+            fputc(bytes[i], stream);
+    }
+    return fclose(stream) == 0 ? format : NULL;
+}
+
+/* The text, which is allocated, as far as libc prints it: a conversion that fails ends it. If it has a NUL, "%s"
+ * cannot print it, and `*own` is a format that can. NULL if there is no memory for it. */
+static char *text_of(const char *format, va_list args, char **own)
 {
     char *text;
+    size_t length;
     int before = errno;
-    va_list again;
-    va_copy(again, args);
-    if (vasprintf(&text, format, args) < 0) {
-        if (room > 0) {
-            errno = before;
-            vsnprintf(part, room, format, again);
-        }
-        text = part;
-    }
-    va_end(again);
+    FILE *stream = open_memstream(&text, &length);
+    if (stream == NULL)
+        return NULL;
+    errno = before;
+    vfprintf(stream, format, args);
+    int after = errno;
+    if (fclose(stream) != 0)
+        return NULL;
+    if (memchr(text, '\0', length) != NULL)
+        *own = format_of(text, length);
+    errno = after;
     return text;
 }
 
-/* Statement `print` with `text`. */
-#define WITH_TEXT(format, part, room, print)               \
+/* Statement `print` with `text`, as much of it as there is room for if there is no memory, and how to print it. */
+#define WITH_TEXT(format, print)                           \
     do {                                                   \
-        va_list args;                                      \
+        char part[1024] = "", *own = NULL;                 \
+        va_list args, again;                               \
         va_start(args, format);                            \
-        char *text = text_of(format, args, part, room);    \
+        va_copy(again, args);                              \
+        char *made = text_of(format, args, &own);          \
+        const char *text = made;                           \
+        if (text == NULL) {                                \
+            vsnprintf(part, sizeof part, format, again);   \
+            text = part;                                   \
+        }                                                  \
+        va_end(again);                                     \
         va_end(args);                                      \
+        const char *as = own != NULL ? own : "%s";         \
         print;                                             \
-        if (text != part)                                  \
-            free(text);                                    \
+        free(own);                                         \
+        free(made);                                        \
     } while (0)
-
-/* What argp prints for a text that cannot be made. */
-static char no_text[] = "(null)";
 
 void forkfix_error(int status, int number, const char *format, ...)
 {
-    char part[1024] = "";
-    WITH_TEXT(format, part, sizeof part, forkfix_print_error(number, text));
+    WITH_TEXT(format, forkfix_print_error(number, as, text));
     if (status != 0)
         exit(status);
 }
@@ -165,15 +194,28 @@ void forkfix_error(int status, int number, const char *format, ...)
 void forkfix_error_at_line(int status, int number, const char *file, unsigned line, const char *format,
                            ...)
 {
-    char part[1024] = "";
-    WITH_TEXT(format, part, sizeof part, forkfix_print_error_at_line(number, file, line, text));
+    WITH_TEXT(format, forkfix_print_error_at_line(number, file, line, as, text));
     if (status != 0)
         exit(status);
 }
 
+/* The same for a text that libc makes in the same way (argp/argp-help.c), down to what it prints instead of one that
+ * cannot be made. */
+#define WITH_ARGP_TEXT(format, print)                      \
+    do {                                                   \
+        char *text;                                        \
+        va_list args;                                      \
+        va_start(args, format);                            \
+        if (vasprintf(&text, format, args) < 0)            \
+            text = NULL;                                   \
+        va_end(args);                                      \
+        print;                                             \
+        free(text);                                        \
+    } while (0)
+
 void forkfix_argp_error(const struct argp_state *state, const char *format, ...)
 {
-    WITH_TEXT(format, no_text, 0, forkfix_print_argp_error(state, text));
+    WITH_ARGP_TEXT(format, forkfix_print_argp_error(state, text != NULL ? text : "(null)"));
 }
 
 void forkfix_argp_failure(const struct argp_state *state, int status, int number, const char *format, ...)
@@ -182,7 +224,8 @@ void forkfix_argp_failure(const struct argp_state *state, int status, int number
         forkfix_print_argp_failure(state, status, number, NULL);
         return;
     }
-    WITH_TEXT(format, no_text, 0, forkfix_print_argp_failure(state, status, number, text));
+    WITH_ARGP_TEXT(format,
+                   forkfix_print_argp_failure(state, status, number, text != NULL ? text : "(null)"));
 }
 
 VARIADIC_VOID(syslog, (int priority, const char *format, ...), format, vsyslog(priority, format, args))

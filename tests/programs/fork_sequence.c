@@ -13,10 +13,12 @@
 //   handlers         signal handlers call libc all the time, also in the forking thread
 //   flockfile        one thread holds a stream's lock while it calls localtime, one flushes
 //                    all streams
+//   vfork            threads are inside for long; their first calls are made by children of vfork
 //
 // All modes but signal-alone hang bare.
 #include "storm.h"
 
+#include <regex.h>
 #include <sys/time.h>
 #include <time.h>
 
@@ -311,6 +313,29 @@ static struct tally storm_of_streams(void) {
     return total();
 }
 
+// --- vfork
+
+static regex_t expression;
+static char text[1500];
+
+static void match_short_text(void) { regexec(&expression, "c", 0, NULL, 0); }
+
+// The forker looks more than once whether such a call goes on.
+static void match_long_text_after_vfork(void) {
+    static _Thread_local bool began;
+    if (!began) {
+        began = true;
+        pid_t child = vfork();
+        if (child < 0) die("vfork");
+        if (child == 0) {
+            execv("/nonexistent", (char *[]){"nonexistent", NULL});
+            _exit(0);
+        }
+        if (syscall(SYS_wait4, child, NULL, 0, NULL) != child) die("wait4");
+    }
+    regexec(&expression, text, 0, NULL, 0);
+}
+
 int main(int argc, char **argv) {
     if (argc != 4) die("usage: fork_sequence MODE FORKS MAX_HANGS");
     const char *mode = argv[1];
@@ -327,6 +352,13 @@ int main(int argc, char **argv) {
     if (strcmp(mode, "thread-leak") == 0) return report(storm_of_threads(true));
     if (strcmp(mode, "handlers") == 0) return report(storm_of_signals());
     if (strcmp(mode, "flockfile") == 0) return report(storm_of_streams());
+    if (strcmp(mode, "vfork") == 0) {
+        memset(text, 'a', sizeof text - 1);
+        if (regcomp(&expression, "(a|b)*c", REG_EXTENDED) != 0) die("regcomp");
+        plain.hammer = match_long_text_after_vfork;
+        plain.child = match_short_text;
+        return report(storm(plain));
+    }
     if (strcmp(mode, "descendants") == 0) {
         plain.child = storm_again;
         return report(storm(plain));

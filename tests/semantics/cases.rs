@@ -167,7 +167,7 @@ fn printed() -> impl Strategy<Value = Piece> {
     };
     let takes_numbers = prop_oneof![
         4 => integer(),
-        1 => (select(vec!["c", "lc", "C"]), 0..0x0011_0000_u32)
+        1 => (select(vec!["c", "lc", "C"]), prop_oneof![Just(0), 1..0x0011_0000_u32])
             .prop_map(|(conversion, code)| (conversion.to_owned(), Some(code.to_string()))),
         2 => string().prop_map(|text| ("s".to_owned(), Some(text))),
         1 => (select(vec!["ls", "S"]), wide_string())

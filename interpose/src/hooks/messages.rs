@@ -14,6 +14,8 @@ type Str = *const c_char;
 
 /// Prints one text and nothing else.
 const AS_IT_IS: Str = c"%s".as_ptr();
+/// The second argument of the shims' formats.
+const NUL: c_int = 0;
 
 static ERROR: Next<unsafe extern "C-unwind" fn(c_int, c_int, Str, ...)> =
     Next::new("error\0", None);
@@ -33,10 +35,10 @@ pub(crate) static ALL: &[&Definition] = &[
 ];
 
 #[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn forkfix_print_error(number: c_int, text: Str) {
+unsafe extern "C-unwind" fn forkfix_print_error(number: c_int, format: Str, text: Str) {
     let _inside = reader::enter(Family::Stdio);
-    // SAFETY: the shim's text; the status that does not end the process.
-    unsafe { ERROR.ensure()(0, number, AS_IT_IS, text) };
+    // SAFETY: the shim's format for these; the status that does not end the process.
+    unsafe { ERROR.ensure()(0, number, format, text, NUL) };
 }
 
 #[unsafe(no_mangle)]
@@ -44,11 +46,12 @@ unsafe extern "C-unwind" fn forkfix_print_error_at_line(
     number: c_int,
     file: Str,
     line: c_uint,
+    format: Str,
     text: Str,
 ) {
     let _inside = reader::enter(Family::Stdio);
-    // SAFETY: the caller's file and the shim's text; the status that does not end the process.
-    unsafe { ERROR_AT_LINE.ensure()(0, number, file, line, AS_IT_IS, text) };
+    // SAFETY: the caller's file, and as above.
+    unsafe { ERROR_AT_LINE.ensure()(0, number, file, line, format, text, NUL) };
 }
 
 /// Ends the process if the parser says so, as its usage text does.

@@ -175,15 +175,28 @@ pub(crate) fn monotonic_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-/// How long thread `tid` of this process has had a processor, in nanoseconds; `None` if it is gone. The clock's
-/// number is made as in the kernel's `include/linux/posix-timers_types.h`.
+/// The clock that counts how long thread `tid` has had a processor, with the number that the kernel gives it
+/// (`include/linux/posix-timers_types.h`): of a thread, on a processor.
+const fn processor_clock(tid: u32) -> libc::clockid_t {
+    !tid.cast_signed() << 3 | 4 | 2
+}
+
+/// How long thread `tid` of this process has had a processor, in nanoseconds; `None` if it is gone.
 pub(crate) fn processor_ns(tid: u32) -> Option<u64> {
-    const OF_A_THREAD: i32 = 4;
-    const ON_A_PROCESSOR: i32 = 2;
-    let clock = !(tid as i32) << 3 | OF_A_THREAD | ON_A_PROCESSOR;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let known = sys!(SYS_clock_gettime, clock, &raw mut time) == 0;
+    let known = sys!(SYS_clock_gettime, processor_clock(tid), &raw mut time) == 0;
     known.then_some((time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+/// The calling thread's id as libc knows it, which in a child of `vfork` is that of the thread that made it.
+pub(crate) fn tid_in_libc() -> Option<u32> {
+    let mut clock = 0;
+    // SAFETY: no preconditions.
+    let me = unsafe { libc::pthread_self() };
+    // SAFETY: this thread, and a place for the number, which libc makes of the id.
+    let result = unsafe { libc::pthread_getcpuclockid(me, &raw mut clock) };
+    let tid = !(clock >> 3);
+    (result == 0 && clock == processor_clock(tid.cast_unsigned())).then_some(tid.cast_unsigned())
 }
 
 /// Writes all of `bytes` with one `write(2)`; what the kernel does not take is lost.
