@@ -10,7 +10,7 @@ LIBRARY := libforkfix.$(if $(filter Darwin,$(shell uname)),dylib,so)
 MUSL := $(addprefix $(or $(CARGO_TARGET_DIR),target)/musl/,libforkfix-musl.so forkfix-musl)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test census darwin test-darwin arm64 baseline matrix musl lint bench install uninstall
+.PHONY: help build demo test census darwin test-darwin arm64 baseline matrix musl gallery soak lint bench install uninstall
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ matrix: ## that library with the libcs of four Debian releases, at full length; 
 musl: ## library and command for programs of musl, in target/musl, and their tests
 	interpose/musl/build
 	$(CARGO) test --test musl -- --show-output
+
+gallery: ## programs of others, bare and protected, at full length; writes the table in README.md
+	FORKFIX_GALLERY=full FORKFIX_BLESS=1 $(CARGO) test --test gallery -- --show-output --test-threads 1
 
 lint: ## formatting, clippy and documentation, warnings as errors
 	$(CARGO) fmt --all --check

@@ -6,12 +6,13 @@
 //!     prepare()               our one registered triple, see `triple`
 //!       application prepare handlers, newest first, gate open
 //!       close the gate, wait for readers          (signals blocked from here)
+//!       look for pools of threads
 //!       allocator prepare handlers
 //!     libc takes its own locks, clones
 //!     parent()                          child()
 //!                                         free our own locks
 //!       allocator parent handlers         allocator child handlers
-//!       open the gate                     repair; open the gate
+//!       open the gate                     repair; open the gate; renew pools
 //!       application parent handlers       application child handlers
 //! ```
 //!
@@ -26,6 +27,8 @@ use libc::pid_t;
 
 use crate::atfork::{self, Phase, Tier};
 use crate::drain::Scope;
+#[cfg(target_os = "linux")]
+use crate::pools;
 use crate::{child, forker, object, options, slot, stats, table, threads, triple};
 
 /// Before the fork.
@@ -41,6 +44,8 @@ pub(crate) fn prepare() {
         #[cfg(target_os = "linux")]
         crate::locks::python::register();
         forker::close(Scope::All);
+        #[cfg(target_os = "linux")]
+        pools::look();
     }
     let allocators = || atfork::run(Phase::Prepare, Tier::Allocator, bound);
     #[cfg(target_env = "gnu")]
@@ -69,6 +74,11 @@ fn finish(phase: Phase, repair: fn()) {
     repair();
     if forker::is_mine() {
         forker::open();
+        #[cfg(target_os = "linux")]
+        if phase == Phase::Child {
+            // SAFETY: the gate was closed, and this is the only thread.
+            unsafe { pools::renew() };
+        }
     }
     #[cfg(target_os = "linux")]
     if phase == Phase::Parent {

@@ -77,6 +77,8 @@ mod object;
 mod options;
 #[cfg(all(target_os = "linux", not(loom)))]
 mod page;
+#[cfg(all(target_os = "linux", not(loom)))]
+mod pools;
 #[cfg(not(loom))]
 mod preload;
 #[cfg(not(loom))]

@@ -144,6 +144,11 @@ pub(crate) fn without_locks(call: impl FnOnce()) {
     }
 }
 
+/// Whether the forker holds both locks: nobody loads anything.
+pub(crate) fn is_held() -> bool {
+    HELD.load(Ordering::Relaxed) == HOLDS_LOAD | HOLDS_WRITE
+}
+
 fn hold_within(wait_ns: u64) -> bool {
     let (load, write) = (LOAD.load(Ordering::Relaxed), WRITE.load(Ordering::Relaxed));
     if load.is_null() {

@@ -22,6 +22,8 @@ static STDIO_MS: AtomicU32 = AtomicU32::new(10);
 #[cfg(target_os = "linux")]
 static LOCKS_MS: AtomicU32 = AtomicU32::new(10);
 #[cfg(target_os = "linux")]
+static POOLS: AtomicBool = AtomicBool::new(true);
+#[cfg(target_os = "linux")]
 static ORPHANS: AtomicU32 = AtomicU32::new(Orphans::Repair as u32);
 static OFF: AtomicBool = AtomicBool::new(false);
 
@@ -104,6 +106,16 @@ const OPTIONS: &[Opt] = &[
         set: |value| {
             let choice = Orphans::ALL.iter().find(|(name, _)| *name == value);
             choice.map(|(_, choice)| ORPHANS.store(*choice as u32, Ordering::Relaxed)).is_some()
+        },
+    },
+    #[cfg(target_os = "linux")]
+    Opt {
+        key: "pools",
+        takes: "gomp or off",
+        about: "whose pools of threads begin anew in a child (default gomp: OpenMP's, as GCC has them)",
+        set: |value| {
+            POOLS.store(value == "gomp", Ordering::Relaxed);
+            matches!(value, "gomp" | "off")
         },
     },
     #[cfg(target_os = "macos")]
@@ -278,6 +290,12 @@ pub(crate) fn locks_ns() -> u64 {
     #[cfg(target_os = "macos")]
     let ms = 0u32;
     u64::from(ms) * 1_000_000
+}
+
+/// Whether OpenMP's pools begin anew in a child.
+#[cfg(target_os = "linux")]
+pub(crate) fn pools() -> bool {
+    POOLS.load(Ordering::Relaxed)
 }
 
 /// What becomes of the program's locks whose holders are gone in a child.
