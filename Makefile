@@ -51,6 +51,9 @@ musl: ## library and command for programs of musl, in target/musl, and their tes
 gallery: ## programs of others, bare and protected, at full length; writes the table in README.md
 	FORKFIX_GALLERY=full FORKFIX_BLESS=1 $(CARGO) test --test gallery -- --show-output --test-threads 1
 
+soak: ## everything at once, for ten minutes; FORKFIX_SOAK_SEED=N repeats the random choices
+	FORKFIX_SOAK_SECONDS=600 $(CARGO) test --release --test soak -- --show-output --test-threads 1
+
 lint: ## formatting, clippy and documentation, warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings

@@ -141,7 +141,8 @@ const VARIABLES: &[Variable] = &[
         system: System::Any,
         unless: &[],
         symptom: "the threads of libgomp's pool do not exist in a child, and its first parallel region \
-                  waits for them; the variable does without parallel regions",
+                  waits for them; the variable does without parallel regions (on Linux the library has the \
+                  child make a pool of its own, pools=gomp)",
         reports: "scikit-learn/scikit-learn#7650, dmlc/xgboost#2163",
         tested: true,
     },

@@ -27,11 +27,13 @@ pub(crate) fn free_locks() {
 }
 
 /// Makes the child's world consistent: it has one thread, which holds the gate until it opens it.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".text.hot.fork"))]
 pub(crate) fn repair() {
     repair_without(|_| true);
 }
 
 /// Makes the world of a child consistent that lacks the threads that are `gone`.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".text.hot.fork"))]
 fn repair_without(gone: impl Fn(&Slot) -> bool) {
     PID.store(sys::getpid(), Ordering::Relaxed);
     let tid = sys::gettid();

@@ -89,7 +89,7 @@ pub(crate) fn wait(me: &Slot, scope: Scope) {
         ticket = GATE.ticket();
         found = survey(me, scope, start, most);
     }
-    stats::WAITS.record((sys::monotonic_ns() - start) / 1000);
+    stats::waited((sys::monotonic_ns() - start) / 1000);
 }
 
 /// Threads that the forker has to wait for, with the family they are in.

@@ -67,6 +67,8 @@ pub(crate) fn child() {
     finish(Phase::Child, child::repair);
 }
 
+/// Near to what else runs in the child: each page of code that it touches costs it a fault.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".text.hot.fork"))]
 fn finish(phase: Phase, repair: fn()) {
     let forks = &slot::mine().forks;
     let bound = forks.top();

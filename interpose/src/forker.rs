@@ -104,6 +104,7 @@ pub(crate) fn admits_nested(slot: &Slot) -> bool {
 }
 
 /// Undoes one [`close`]: opens the gate, wakes up who waits, puts back the signal mask.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".text.hot.fork"))]
 pub(crate) fn open() {
     if DEPTH.fetch_sub(1, Ordering::Relaxed) > 1 {
         return;

@@ -10,6 +10,8 @@
 //! Both are recursive mutexes in `_rtld_global`, which ld.so exports. The second is found by looking for the
 //! mutex that this thread holds while `dl_iterate_phdr` runs a callback; the first stands before it
 //! (`sysdeps/generic/ldsodefs.h`). If things are not as expected, the locks are left alone.
+//!
+//! They are taken past our own hooks: they are no locks of the program, which the child would look after.
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
@@ -17,6 +19,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use libc::pthread_mutex_t;
 
+use crate::table::locks::next;
 use crate::{errno, options, sys};
 
 /// The beginning of a `pthread_mutex_t` (`sysdeps/nptl/bits/struct_mutex.h` for x86-64 and aarch64).
@@ -159,7 +162,7 @@ fn hold_within(wait_ns: u64) -> bool {
     let mut held = 0;
     for (mutex, bit) in [(load, HOLDS_LOAD), (write, HOLDS_WRITE)] {
         // SAFETY: the loader's mutex, which the loader locks by the same function.
-        let at_once = unsafe { libc::pthread_mutex_trylock(mutex) == 0 };
+        let at_once = unsafe { next::pthread_mutex_trylock.ensure()(mutex) == 0 };
         waited |= !at_once;
         if at_once || take(mutex, wait_ns) {
             held |= bit;
@@ -184,7 +187,7 @@ fn take(mutex: *mut pthread_mutex_t, wait_ns: u64) -> bool {
     until.tv_sec += (ns / 1_000_000_000).cast_signed();
     until.tv_nsec = (ns % 1_000_000_000).cast_signed();
     // SAFETY: the loader's mutex, as above; a valid time.
-    unsafe { libc::pthread_mutex_timedlock(mutex, &raw const until) == 0 }
+    unsafe { next::pthread_mutex_timedlock.ensure()(mutex, &raw const until) == 0 }
 }
 
 /// In the parent: gives back what [`hold`] took.
@@ -197,7 +200,7 @@ pub(crate) fn release() {
     for (mutex, bit) in [(&WRITE, HOLDS_WRITE), (&LOAD, HOLDS_LOAD)] {
         if held & bit != 0 {
             // SAFETY: this thread locked it.
-            unsafe { libc::pthread_mutex_unlock(mutex.load(Ordering::Relaxed)) };
+            unsafe { next::pthread_mutex_unlock.ensure()(mutex.load(Ordering::Relaxed)) };
         }
     }
 }

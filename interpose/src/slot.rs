@@ -231,7 +231,7 @@ pub(crate) fn register() -> &'static Slot {
         return unsafe { &*earlier };
     }
     #[cfg(target_os = "linux")]
-    tls::set_ledger(slot.ledger().filter(|_| crate::locks::are_tracked()));
+    tls::set_ledger(slot.ledger().filter(|_| crate::locks::are_tracked()).inspect(|l| l.begin()));
     tls::set_slot(slot);
     if let Some(key) = key {
         // SAFETY: the key exists; the value is only ever handed to `give_back`.

@@ -15,7 +15,10 @@ pub(crate) static FORKS: Counter = Counter::new();
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 pub(crate) static FAILED: Counter = Counter::new();
 /// How long forkers waited for other threads, in µs; one sample for each fork that had to.
-pub(crate) static WAITS: Histogram = Histogram::new();
+static WAITS: Histogram = Histogram::new();
+/// How many samples that has: a child need not look at all of it, which costs it a page.
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
+static WAITED: Counter = Counter::new();
 /// Threads that used up their budget.
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".data.forkfix"))]
 pub(crate) static GAVE_UP: Counter = Counter::new();
@@ -129,6 +132,12 @@ fn upper_end(bucket: usize) -> u64 {
     ((bucket % per_octave + per_octave + 1) << octave) - 1
 }
 
+/// A forker had to wait for so many µs.
+pub(crate) fn waited(us: u64) {
+    WAITED.add();
+    WAITS.record(us);
+}
+
 /// In a forked child: nothing has happened yet.
 pub(crate) fn reset() {
     for counter in [&FORKS, &FAILED, &GAVE_UP, &WAIVED, &PARKED, &ANSWERS] {
@@ -136,7 +145,8 @@ pub(crate) fn reset() {
     }
     #[cfg(target_os = "linux")]
     ORPHANED.reset();
-    if WAITS.count() > 0 {
+    if WAITED.get() > 0 {
+        WAITED.reset();
         WAITS.reset();
     }
 }

@@ -83,6 +83,7 @@ unsafe extern "C-unwind" fn parent() {
 }
 
 #[cfg(not(target_env = "musl"))]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".text.hot.fork"))]
 unsafe extern "C-unwind" fn child() {
     if !is_around() {
         fork::child();

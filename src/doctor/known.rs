@@ -6,13 +6,8 @@ use std::path::Path;
 use crate::target::{Image, Listing};
 
 /// File names of mapped libraries, by how they start, and what to know about each. Wheels carry renamed
-/// copies such as `libgomp-a34b3233.so.1`, hence no `.so` in the names.
+/// copies such as `libopenblas64_p-r0-15028c96.3.21.so`, hence no `.so` in the names.
 const LIBRARIES: &[(&str, &str)] = &[
-    (
-        "libgomp",
-        "the threads of an OpenMP pool do not exist in a forked child, and its first parallel \
-         region waits for them; set OMP_NUM_THREADS=1, or fork before the first parallel region",
-    ),
     (
         "libopenblas",
         "OpenBLAS's own fork handler ends its threads, and waits for ever if another thread computes \

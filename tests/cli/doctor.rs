@@ -99,18 +99,15 @@ fn the_switch_and_other_preloads_are_part_of_it() {
 #[test]
 fn what_preloading_does_not_cure_is_told() {
     let files = Files::new();
-    let openmp = files.compile(
-        "openmp",
-        "int main(void) { return 0; }",
-        &["-fopenmp", "-Wl,--no-as-needed"],
-    );
-    doctor(openmp)
-        .assert()
-        .success()
-        .stdout(contains("warn  libgomp      the threads of an OpenMP"));
+    let library = files.compile("libgrpc.so.1", "int grpc;", &["-shared", "-fPIC"]);
+    let library = library.to_str().expect("a path in ASCII");
+    let program = "int main(void) { return 0; }";
+    let user = files.compile("user", program, &["-Wl,--no-as-needed", library]);
+    let grpc = contains("warn  libgrpc      gRPC's locks and threads");
+    doctor(user).assert().success().stdout(grpc.clone());
     let rust = contains("warn  rust         locks of Rust's standard library");
     doctor(env!("CARGO_BIN_EXE_forkfix")).assert().success().stdout(rust.clone());
-    doctor("true").assert().success().stdout(rust.not().and(contains("warn  libgomp").not()));
+    doctor("true").assert().success().stdout(rust.not().and(grpc.not()));
 }
 
 #[test]

@@ -87,6 +87,7 @@ pub(crate) unsafe fn system(command: *const c_char) -> c_int {
 
 /// In a forked child: our lock is free, and signals that are ignored only because a thread of the parent
 /// was in `system` do again what they did before.
+#[unsafe(link_section = ".text.hot.fork")]
 pub(crate) fn repair() {
     LOCK.free_in_child();
     if CALLS.load(Ordering::Relaxed) + WAIVED.load(Ordering::Relaxed) == 0 {

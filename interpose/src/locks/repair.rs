@@ -157,6 +157,7 @@ impl Survivor<'_> {
     }
 
     /// Locks that know their holder by its id, which is another one here.
+    #[unsafe(link_section = ".text.hot.fork")]
     fn adopt(&self) {
         let mine = self.ledger.into_iter().flat_map(Ledger::holdings);
         for holding in mine.filter(|holding| !sys::is_shared(holding.lock)) {

@@ -298,11 +298,23 @@ impl Ledger {
         }
     }
 
-    /// Begins anew, for another thread.
-    pub(crate) fn clear(&self) {
+    /// Begins, for a thread that has just got it. A page that was never written to would cost each child a fault.
+    pub(crate) fn begin(&self) {
         self.top.store(0, Ordering::Relaxed);
-        self.waiting_kind.store(0, Ordering::Relaxed);
-        self.semaphores.iter().for_each(|place| place.store(0, Ordering::Relaxed));
+    }
+
+    /// Forgets all, for another thread. Writes only if it has to: a child shares the page with its parent.
+    pub(crate) fn clear(&self) {
+        for word in [&self.top, &self.waiting_kind] {
+            if word.load(Ordering::Relaxed) != 0 {
+                word.store(0, Ordering::Relaxed);
+            }
+        }
+        for place in &self.semaphores {
+            if place.load(Ordering::Relaxed) != 0 {
+                place.store(0, Ordering::Relaxed);
+            }
+        }
     }
 }
 
