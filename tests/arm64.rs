@@ -22,6 +22,8 @@ mod handlers;
 mod hangs;
 #[path = "arm64/ordering.rs"]
 mod ordering;
+#[path = "pools.rs"]
+mod pools;
 #[path = "arm64/prove.rs"]
 mod prove;
 #[path = "spawn.rs"]

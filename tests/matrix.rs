@@ -33,6 +33,8 @@ macro_rules! with {
             mod hangs;
             #[path = "matrix/parts.rs"]
             mod parts;
+            #[path = "pools.rs"]
+            mod pools;
             #[path = "spawn.rs"]
             mod spawn;
             #[path = "user_locks.rs"]

@@ -12,6 +12,7 @@
 //! tables: `cargo bench --bench sidebyside -- idle busy`; `programs` takes many minutes, and has to be asked
 //! for.
 
+mod controls;
 mod effort;
 mod figures;
 mod forks;
@@ -75,7 +76,7 @@ fn main() -> ExitCode {
 type Measure = fn(&Programs, Effort) -> Section;
 
 /// All tables, with the words that select them.
-const TABLES: [(&str, Measure); 11] = [
+const TABLES: [(&str, Measure); 12] = [
     ("rows", rows::section),
     ("instructions", instructions::section),
     ("peers", peers::section),
@@ -87,10 +88,11 @@ const TABLES: [(&str, Measure); 11] = [
     ("start", startup::section),
     ("size", size::section),
     ("programs", programs::section),
+    ("controls", controls::section),
 ];
 
 /// Tables that take many minutes: only for who asks for them.
-const LONG: [&str; 1] = ["programs"];
+const LONG: [&str; 2] = ["programs", "controls"];
 
 /// The tables that the arguments select: all short ones without a word, none with an unknown one.
 fn choose(arguments: &[String]) -> Vec<(&'static str, Measure)> {

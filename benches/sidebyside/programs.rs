@@ -37,7 +37,8 @@ pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
     }
 }
 
-fn line(name: &str, program: &Program, effort: Effort) -> Line {
+/// How long `program` takes bare and protected, which must be about the same.
+pub(crate) fn line(name: &str, program: &Program, effort: Effort) -> Line {
     let [mut bare, mut protected] = [Vec::new(), Vec::new()];
     for _ in 0..effort.pick(7, 3) {
         bare.push(seconds(program, Preload::Bare));

@@ -27,7 +27,7 @@ use libc::pid_t;
 
 use crate::atfork::{self, Phase, Tier};
 use crate::drain::Scope;
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 use crate::pools;
 use crate::{child, forker, object, options, slot, stats, table, threads, triple};
 
@@ -44,7 +44,7 @@ pub(crate) fn prepare() {
         #[cfg(target_os = "linux")]
         crate::locks::python::register();
         forker::close(Scope::All);
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         pools::look();
     }
     let allocators = || atfork::run(Phase::Prepare, Tier::Allocator, bound);
@@ -76,7 +76,7 @@ fn finish(phase: Phase, repair: fn()) {
     repair();
     if forker::is_mine() {
         forker::open();
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         if phase == Phase::Child {
             // SAFETY: the gate was closed, and this is the only thread.
             unsafe { pools::renew() };

@@ -77,7 +77,7 @@ mod object;
 mod options;
 #[cfg(all(target_os = "linux", not(loom)))]
 mod page;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(target_env = "gnu", not(loom)))]
 mod pools;
 #[cfg(not(loom))]
 mod preload;

@@ -21,7 +21,7 @@ static BLOCKING_MS: AtomicU32 = AtomicU32::new(100);
 static STDIO_MS: AtomicU32 = AtomicU32::new(10);
 #[cfg(target_os = "linux")]
 static LOCKS_MS: AtomicU32 = AtomicU32::new(10);
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 static POOLS: AtomicBool = AtomicBool::new(true);
 #[cfg(target_os = "linux")]
 static ORPHANS: AtomicU32 = AtomicU32::new(Orphans::Repair as u32);
@@ -108,7 +108,7 @@ const OPTIONS: &[Opt] = &[
             choice.map(|(_, choice)| ORPHANS.store(*choice as u32, Ordering::Relaxed)).is_some()
         },
     },
-    #[cfg(target_os = "linux")]
+    #[cfg(target_env = "gnu")]
     Opt {
         key: "pools",
         takes: "gomp or off",
@@ -293,7 +293,7 @@ pub(crate) fn locks_ns() -> u64 {
 }
 
 /// Whether OpenMP's pools begin anew in a child.
-#[cfg(target_os = "linux")]
+#[cfg(target_env = "gnu")]
 pub(crate) fn pools() -> bool {
     POOLS.load(Ordering::Relaxed)
 }

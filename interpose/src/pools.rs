@@ -1,4 +1,4 @@
-//! OpenMP's threads, as GCC's libgomp keeps them. A child has none of them; but what libgomp notes about the thread
+//! glibc: OpenMP's threads, as GCC's libgomp keeps them. A child has none of them; but what libgomp notes about the thread
 //! that forked still counts on them, so the child's next parallel region waits for them for ever (GCC bug 60035).
 //!
 //! These notes are libgomp's thread-local storage (`gomp_tls_data` in its `team.c`), all zeroes in a thread that
@@ -14,7 +14,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
-use crate::{forker, options};
+use crate::{errno, forker, loader, options};
 
 /// The copies of libgomp that can be loaded: wheels of Python bundle their own.
 const MOST: usize = 16;
@@ -36,10 +36,15 @@ const SETTINGS: [(&CStr, &CStr); 4] = [
 
 /// A copy of libgomp. It stays loaded from then on.
 struct Libgomp {
-    /// The distance from a thread's `pthread_self` to its notes, the same for all threads.
-    offset: usize,
-    /// Bytes of notes.
+    /// The loader's handle.
+    object: *mut c_void,
+    /// The number of its thread-local storage, and the bytes of that.
+    module: usize,
     size: usize,
+    /// How to find it.
+    address: unsafe extern "C" fn(*const TlsIndex) -> *mut u8,
+    /// That of the thread which forks.
+    notes: *mut u8,
     /// In how many parallel regions the thread is.
     level: Get,
     settings: [(Get, Set); SETTINGS.len()],
@@ -79,39 +84,42 @@ struct Search {
     candidates: [Option<Candidate>; MOST],
 }
 
-/// Looks for copies that were loaded since the last time; for the forker, with the gate closed. Not while
-/// another thread may be loading something and this one might have to wait for it.
+/// Finds out where this thread's notes are; for the forker, with the gate closed.
 pub(crate) fn look() {
-    if !options::pools() || !forker::is_mine() || is_loading() {
+    if !options::pools() || !forker::is_mine() {
         return;
     }
     // SAFETY: only the forker is here.
     let known = unsafe { &mut *KNOWN.0.get() };
-    let mut search = Search { before: known.loads, loads: 0, candidates: [None; MOST] };
-    // SAFETY: the callback has the right signature, and `search` outlives the call.
-    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
-    known.loads = search.loads;
-    for candidate in search.candidates.iter().flatten() {
-        // SAFETY: the list does not change, so the object is still there.
-        let Some(copy) = (unsafe { Libgomp::of(candidate) }) else {
-            continue;
-        };
-        let is_new = known.copies.iter().flatten().all(|other| other.offset != copy.offset);
-        if is_new && let Some(place) = known.copies.iter_mut().find(|place| place.is_none()) {
-            *place = Some(copy);
-        }
+    // Another thread that is loading something might have to be waited for.
+    if loader::is_held() {
+        let before = errno::get();
+        known.update();
+        errno::set(before);
+    }
+    for copy in known.copies.iter_mut().flatten() {
+        copy.notes = copy.notes_of_this_thread();
     }
 }
 
-#[cfg(target_env = "gnu")]
-fn is_loading() -> bool {
-    !crate::loader::is_held()
-}
-
-/// Whether somebody was not waited for.
-#[cfg(target_env = "musl")]
-fn is_loading() -> bool {
-    crate::gate::GATE.flags() & crate::gate::LINGERING != 0
+impl Known {
+    /// Looks for copies that were loaded since the last time.
+    fn update(&mut self) {
+        let mut search = Search { before: self.loads, loads: 0, candidates: [None; MOST] };
+        // SAFETY: the callback has the right signature, and `search` outlives the call.
+        unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
+        self.loads = search.loads;
+        for candidate in search.candidates.iter().flatten() {
+            // SAFETY: the list does not change, so the object is still there.
+            let Some(copy) = (unsafe { Libgomp::of(candidate) }) else {
+                continue;
+            };
+            let is_new = self.copies.iter().flatten().all(|other| other.object != copy.object);
+            if is_new && let Some(place) = self.copies.iter_mut().find(|place| place.is_none()) {
+                *place = Some(copy);
+            }
+        }
+    }
 }
 
 /// In a child: no notes count on threads that are gone. Allocates only if the thread had set something, and may be
@@ -154,7 +162,7 @@ unsafe extern "C" fn visit(
 
 impl Candidate {
     /// Wheels rename their copies, but only behind this part. The storage of a thread that has not used it is all
-    /// zeroes, and at the same distance from all threads' own addresses (`DF_STATIC_TLS`).
+    /// zeroes.
     ///
     /// # Safety
     ///
@@ -170,42 +178,10 @@ impl Candidate {
         // SAFETY: the loader vouches for the array and its length.
         let headers =
             unsafe { core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-        let of_type = |wanted| headers.iter().find(|header| header.p_type == wanted);
-        let storage = of_type(libc::PT_TLS)?;
-        let dynamic = (info.dlpi_addr + of_type(libc::PT_DYNAMIC)?.p_vaddr) as usize;
-        // SAFETY: the dynamic section of a loaded object.
-        let flags = unsafe { flags(ptr::with_exposed_provenance(dynamic)) };
+        let storage = headers.iter().find(|header| header.p_type == libc::PT_TLS)?;
         let size = storage.p_memsz as usize;
-        let fits = storage.p_filesz == 0 && size <= MOST_NOTES && flags & DF_STATIC_TLS != 0;
+        let fits = storage.p_filesz == 0 && size <= MOST_NOTES;
         fits.then_some(Self { path, module: info.dlpi_tls_modid, size })
-    }
-}
-
-/// An entry of a dynamic section (elf.h).
-#[repr(C)]
-struct Entry {
-    tag: u64,
-    value: u64,
-}
-
-const DT_NULL: u64 = 0;
-const DT_FLAGS: u64 = 30;
-const DF_STATIC_TLS: u64 = 0x10;
-
-/// The flags in a dynamic section; none if it has no such entry.
-///
-/// # Safety
-///
-/// `entry` must be the first one of a section that ends as it has to.
-unsafe fn flags(mut entry: *const Entry) -> u64 {
-    loop {
-        // SAFETY: before the end, as the caller vouches.
-        let Entry { tag, value } = unsafe { entry.read() };
-        match tag {
-            DT_NULL => return 0,
-            DT_FLAGS => return value,
-            _ => entry = entry.wrapping_add(1),
-        }
     }
 }
 
@@ -221,7 +197,6 @@ impl Libgomp {
     ///
     /// The candidate's object must be loaded.
     unsafe fn of(candidate: &Candidate) -> Option<Self> {
-        type TlsGetAddr = unsafe extern "C" fn(*const TlsIndex) -> *const c_void;
         // From here on it stays loaded.
         // SAFETY: the loader's string.
         let object = unsafe { libc::dlopen(candidate.path, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
@@ -237,17 +212,17 @@ impl Libgomp {
         let [Some(a), Some(b), Some(c), Some(d)] = settings else {
             return None;
         };
-        // SAFETY: its type in the psABIs.
-        let address = unsafe { function::<TlsGetAddr>(libc::RTLD_DEFAULT, c"__tls_get_addr") }?;
-        // SAFETY: the loader's number of that object's storage.
-        let notes = unsafe { address(&TlsIndex { module: candidate.module, offset: 0 }) };
         // SAFETY: their types in omp.h.
         let get = unsafe { function::<GetSchedule>(object, c"omp_get_schedule") };
         // SAFETY: as above.
         let set = unsafe { function::<SetSchedule>(object, c"omp_set_schedule") };
         Some(Self {
-            offset: notes.expose_provenance().wrapping_sub(this_thread()),
+            object,
+            module: candidate.module,
             size: candidate.size,
+            notes: ptr::null_mut(),
+            // SAFETY: its type in the psABIs.
+            address: unsafe { function(libc::RTLD_DEFAULT, c"__tls_get_addr") }?,
             // SAFETY: as above.
             level: unsafe { function(object, c"omp_get_level") }?,
             settings: [a, b, c, d],
@@ -255,9 +230,15 @@ impl Libgomp {
         })
     }
 
+    fn notes_of_this_thread(&self) -> *mut u8 {
+        let index = TlsIndex { module: self.module, offset: 0 };
+        // SAFETY: the loader's function, and its number of the storage of an object that stays loaded.
+        unsafe { (self.address)(&raw const index) }
+    }
+
     /// # Safety
     ///
-    /// There is no other thread, so that nobody serves the regions of this one.
+    /// `look` was called before the fork. There is no other thread, so that nobody serves the regions of this one.
     unsafe fn renew(&self) {
         // SAFETY: libgomp's function, which is still loaded.
         if unsafe { (self.level)() } != 0 {
@@ -266,9 +247,8 @@ impl Libgomp {
         // SAFETY: as above.
         let settings = self.settings.map(|(get, _)| unsafe { get() });
         let schedule = self.schedule();
-        let notes = this_thread().wrapping_add(self.offset);
         // SAFETY: this thread's notes, which nothing refers to but what they refer to themselves.
-        unsafe { ptr::with_exposed_provenance_mut::<u8>(notes).write_bytes(0, self.size) };
+        unsafe { self.notes.write_bytes(0, self.size) };
         for ((get, set), before) in self.settings.iter().zip(settings) {
             // SAFETY: as above.
             if unsafe { get() } != before {
@@ -289,12 +269,6 @@ impl Libgomp {
         unsafe { (self.schedule.0)(&raw mut kind, &raw mut chunk) };
         (kind, chunk)
     }
-}
-
-/// An address of the calling thread's own, at the same distance from its storage in all threads.
-fn this_thread() -> usize {
-    // SAFETY: no preconditions.
-    unsafe { libc::pthread_self() as usize }
 }
 
 /// The function `name` of an object.

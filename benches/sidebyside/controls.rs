@@ -1,0 +1,58 @@
+//! Programs whose children never hung, because what they use takes care of itself: they must be none the slower.
+
+use crate::Programs;
+use crate::common::{Build, Program, need};
+use crate::effort::Effort;
+use crate::programs::line;
+use crate::report::{Line, Section};
+
+const MALLOCS: [(&str, &str, &str); 3] = [
+    ("malloc of jemalloc", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "libjemalloc2"),
+    ("malloc of tcmalloc", "/usr/lib/x86_64-linux-gnu/libtcmalloc.so.4", "libgoogle-perftools4"),
+    ("malloc of mimalloc", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2.0", "libmimalloc2.0"),
+];
+
+const RUBY: &str = "lock = Mutex.new; sum = 0
+threads = 4.times.map { Thread.new { 300_000.times { lock.synchronize { sum += 1 } } } }
+20.times { Process.wait(fork { lock.synchronize { exit!(0) } }) }
+threads.each(&:join); exit(sum == 1_200_000)";
+
+const NODE: &str = "const { Worker } = require('worker_threads'), { spawnSync } = require('child_process');
+for (let i = 0; i < 2; i++) new Worker('let x = 0; for (let i = 0; i < 3e8; i++) x += i % 7', { eval: true });
+for (let i = 0; i < 20; i++) if (spawnSync('true').status !== 0) process.exit(1);";
+
+pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
+    let controls = Build::of(&crate::source("controls.cc")).output("controls");
+    let calls = |name: &str, count: u32| {
+        let count = effort.pick(count, count / 10).to_string();
+        crate::program(&controls).args([name, &count])
+    };
+    let mut programs: Vec<(&str, Program)> = vec![
+        ("malloc of glibc", calls("malloc", 100_000_000)),
+        ("fprintf to a file", calls("stdio", 5_000_000)),
+        ("throw in C++", calls("throw", 1_000_000)),
+        ("call_once", calls("once", 500_000_000)),
+    ];
+    for (name, library, package) in MALLOCS {
+        need(library, package);
+        programs.push((name, calls("malloc", 100_000_000).preload_before(library)));
+    }
+    need("ruby", "ruby");
+    programs.push(("Mutex in Ruby", crate::program("ruby").args(["-e", RUBY])));
+    need("node", "nodejs");
+    programs.push(("workers of Node", crate::program("node").args(["-e", NODE])));
+    need("/usr/include/tbb/parallel_reduce.h", "libtbb-dev");
+    let tbb = Build::of(&crate::source("controls_tbb.cc")).flags(["-ltbb"]).output("controls_tbb");
+    let sums = effort.pick("30000", "3000");
+    programs.push(("a sum of oneTBB's", crate::program(tbb).args([sums])));
+    let line = |(name, program): (&str, Program)| -> Line {
+        Line::measured(effort, || line(name, &program, effort))
+    };
+    Section {
+        title: "What never hung",
+        method: "seconds, median (the middle half) of runs that alternate, in which the program forks or \
+                 starts others; limit 1.03 times bare",
+        header: &["program", "bare", "protected", "ratio"],
+        lines: programs.into_iter().map(line).collect(),
+    }
+}
