@@ -33,8 +33,6 @@ macro_rules! with {
             mod hangs;
             #[path = "matrix/parts.rs"]
             mod parts;
-            #[path = "pools.rs"]
-            mod pools;
             #[path = "spawn.rs"]
             mod spawn;
             #[path = "user_locks.rs"]
