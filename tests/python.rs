@@ -10,7 +10,7 @@ use std::fs;
 use common::{Preload, Program, Run, need, programs};
 
 const PYTHON: &str = "/usr/bin/python3.11";
-const FORKS: u64 = 300;
+const FORKS: u64 = 1000;
 /// Processes of multiprocessing; the figure of the reports is for as many.
 const PROCESSES: u64 = 40;
 

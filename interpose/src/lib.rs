@@ -18,6 +18,7 @@
 //! | `atfork`, `object` | the registry of fork handlers, and which of them are the allocator's |
 //! | `child` | the only code that runs in the child before `fork` returns |
 //! | `locks` | Linux: locks of the program, waited for like calls of libc, and free again in the child |
+//! | `pools` | glibc: pools of threads that a child lacks, which begin anew in it |
 //! | `loader` | glibc: the loader's own locks, which are taken instead of gated |
 //! | `musl` | what musl's fork leaves locked in the child, and where it is repaired |
 //! | `spawn`, `preload` | the environment that new programs get |
