@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <thread>
 
-static int forks, hangs, crashes, wrong;
+static int limit, most, forks, hangs, crashes, wrong;
 
 static void work() { time_t epoch = 0; tm parts; localtime_r(&epoch, &parts); }
 
@@ -18,14 +18,14 @@ static bool counts(int status) {
     forks++, hangs += hung, crashes += !ended && !hung, wrong += ended && WEXITSTATUS(status) != 7;
     return true;
 }
+// GoogleTest waits for a child without a limit, so the child has one.
+TEST(Service, Ends) { while (forks < limit && hangs < most) EXPECT_EXIT({ alarm(5); work(); _exit(7); }, counts, ""); }
 
 int main(int, char **argv) {
-    testing::InitGoogleTest();
+    limit = atoi(argv[1]), most = atoi(argv[2]);
     std::thread([] { for (;;) work(); }).detach();
-    // GoogleTest waits for a child without a limit, so the child has one.
-    while (forks < atoi(argv[1]) && hangs < atoi(argv[2]))
-        EXPECT_EXIT({ alarm(5); work(); _exit(7); }, counts, "");
+    testing::InitGoogleTest();
+    int status = RUN_ALL_TESTS();
     printf("version: %s\nforks=%d hangs=%d crashes=%d wrong=%d\n", VERSION, forks, hangs, crashes, wrong);
-    fflush(stdout);
-    _exit(0);
+    _exit(fflush(stdout) + status);
 }

@@ -9,7 +9,7 @@
 #include <mimalloc.h>
 
 int main(int argc, char **argv) {
-    char version[12];
+    char version[99];
     snprintf(version, sizeof version, "%d.%d.%d", mi_version() / 100, mi_version() / 10 % 10, mi_version() % 10);
     return play(argv, version, allocates, allocate, HAMMERS);
 }
