@@ -5,7 +5,7 @@
 // flags: `pkg-config --cflags --libs absl_synchronization; echo -DVERSION='"'$(pkg-config --modversion absl_synchronization)'"'`
 // forks: 400
 // bare: hangs
-// remains: absl::Mutex is an atomic number that no hook sees; start a new program in the child, or do not lock in it
+// remains: absl::Mutex is an atomic number that no hook sees; use posix_spawn, or start a new program in the child
 #include "gallery.h"
 
 #include <absl/synchronization/mutex.h>
