@@ -10,7 +10,6 @@
 #include <thread>
 
 static int limit, most, forks, hangs, crashes, wrong;
-
 static void work() { time_t epoch = 0; tm parts; localtime_r(&epoch, &parts); }
 
 static bool counts(int status) {

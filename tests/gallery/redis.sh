@@ -2,6 +2,7 @@
 # kind: C, a child saves while threads of the server are busy
 # need: redis-benchmark redis-tools
 # forks: 100
+# when: full
 # bare: works
 set -eu
 . "$GALLERY/gallery.sh"
