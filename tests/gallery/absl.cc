@@ -2,7 +2,8 @@
 // kind: C++, locks of atomics and futexes
 // need: /usr/include/absl/synchronization/mutex.h libabsl-dev
 // need: pkg-config pkg-config
-// flags: `pkg-config --cflags --libs absl_synchronization; echo -DVERSION='"'$(pkg-config --modversion absl_synchronization)'"'`
+// flags: `pkg-config --cflags --libs absl_synchronization`
+// flags: `echo -DVERSION='"'$(pkg-config --modversion absl_synchronization)'"'`
 // forks: 400
 // bare: hangs
 // remains: absl::Mutex is an atomic number that no hook sees; use posix_spawn, or start a new program in the child
