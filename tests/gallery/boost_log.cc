@@ -23,5 +23,7 @@ static void log() { BOOST_LOG_TRIVIAL(info) << pthread_self() << " is a thread";
 
 int main(int, char **argv) {
     boost::log::add_console_log(lines);
-    return play(argv, BOOST_LIB_VERSION, logs, log, HAMMERS);
+    std::string version = BOOST_LIB_VERSION;
+    std::replace(version.begin(), version.end(), '_', '.');
+    return play(argv, version.c_str(), logs, log, HAMMERS);
 }

@@ -25,5 +25,5 @@ int main(int argc, char **argv) {
     plan = fftw_plan_dft_1d(SIZE, wave, spectrum, FFTW_FORWARD, FFTW_ESTIMATE);
     wave[TONE][0] = 1; // Not a wave yet, but its spectrum, which the way back makes one of.
     fftw_execute_dft(fftw_plan_dft_1d(SIZE, wave, wave, FFTW_BACKWARD, FFTW_ESTIMATE), wave, wave);
-    return finds_the_tone() ? play(argv, fftw_version, finds_the_tone, NULL, 0) : 1;
+    return finds_the_tone() ? play(argv, strtok(strdup(fftw_version + 5), "-"), finds_the_tone, NULL, 0) : 1;
 }

@@ -2,7 +2,7 @@
 // kind: C, a context for each connection
 // need: /usr/include/openssl/ssl.h libssl-dev
 // flags: -lssl -lcrypto
-// forks: 600
+// forks: 3000
 // bare: hangs
 #include "gallery.h"
 

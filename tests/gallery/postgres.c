@@ -7,7 +7,6 @@
 // bare: seldom
 // when: full
 #include "gallery.h"
-
 #include <libpq-fe.h>
 
 // Where the server is stands in the environment.
@@ -19,12 +18,14 @@ static bool asks(void) {
     PQfinish(connection);
     return right;
 }
-
 static void ask(void) { asks(); }
+
 int main(int argc, char **argv) {
-    // Starts one, and ends it when we end.
-    if (getenv("PGPORT") == NULL) execlp("pg_virtualenv", "pg_virtualenv", argv[0], argv[1], argv[2], NULL);
+    // This starts one, and ends it when we end; our output is not to be mixed with its.
+    if (getenv("PGPORT") == NULL && dup2(1, 3) == 3 && dup2(2, 1) == 1)
+        execlp("pg_virtualenv", "pg_virtualenv", argv[0], argv[1], argv[2], NULL);
+    dup2(3, 1);
     char version[20];
     snprintf(version, sizeof version, "%d.%d", PQlibVersion() / 10000, PQlibVersion() % 10000);
-    return asks() ? play(argv, version, asks, ask, 8) : 1;
+    return play(argv, version, asks, ask, 8);
 }
