@@ -19,7 +19,6 @@ static bool asks(void) {
     return right;
 }
 static void ask(void) { asks(); }
-
 int main(int argc, char **argv) {
     // This starts one, and ends it when we end; our output is not to be mixed with its.
     if (getenv("PGPORT") == NULL && dup2(1, 3) == 3 && dup2(2, 1) == 1)
