@@ -112,7 +112,8 @@ fn program(entry: &Entry) -> Program {
         }
         Some("rs") => {
             let binary = target_dir().join("gallery").join(entry.stem());
-            fs::create_dir_all(target_dir().join("gallery")).expect("the target directory is writable");
+            fs::create_dir_all(target_dir().join("gallery"))
+                .expect("the target directory is writable");
             run(Command::new("rustc").args(["-O", "--edition", "2024", source, "-o"]).arg(&binary));
             Program::at(binary)
         }
