@@ -110,6 +110,13 @@ fn program(entry: &Entry) -> Program {
             let build = Build::of(source).flags([include]).flags(flags);
             Program::at(build.output(&format!("gallery-{}", entry.stem())))
         }
+        Some("rs") => {
+            let binary = target_dir().join("gallery").join(entry.stem());
+            fs::create_dir_all(target_dir().join("gallery"))
+                .expect("the target directory is writable");
+            run(Command::new("rustc").args(["-O", "--edition", "2024", source, "-o"]).arg(&binary));
+            Program::at(binary)
+        }
         Some("py") => Program::at("/usr/bin/python3.11").args([source]),
         Some("rb") => Program::at("ruby").args([source]),
         Some("pl") => Program::at("perl").args([source]),

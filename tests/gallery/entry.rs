@@ -98,7 +98,7 @@ pub(crate) fn all() -> Vec<Entry> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gallery");
     let files = fs::read_dir(directory).expect("the directory is there");
     let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
-    paths.retain(|path| path.is_file() && path.extension().is_some_and(|e| e != "rs"));
+    paths.retain(|path| path.is_file());
     paths.sort();
     paths.into_iter().filter_map(Entry::of).collect()
 }
