@@ -9,8 +9,9 @@ from children import hangs as is_hung
 WRONG = 3
 
 
-def play(version, child, *threads):
-    """Each child calls `child`, which returns whether all is well; each of `threads` is called all the time by one."""
+def play(version, child, *threads, after=lambda: 0):
+    """Each child calls `child`, which returns whether all is well; each of `threads` is called all the time by one.
+    Once they have ended, `after` returns how much else is wrong."""
     forks, most = int(sys.argv[1]), int(sys.argv[2])
     print("version:", version, flush=True)
     stop = threading.Event()
@@ -42,5 +43,6 @@ def play(version, child, *threads):
     stop.set()
     for thread in started:
         thread.join()
+    wrong += after()
     print(f"forks={done} hangs={hangs} crashes={crashes} wrong={wrong}", flush=True)
     os._exit(0)

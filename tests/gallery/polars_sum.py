@@ -1,0 +1,20 @@
+# name: Polars
+# kind: Python, Rust's rayon
+# need: /usr/bin/python3.11 python3.11
+# pip: polars==2.1.0
+# forks: 20
+# bare: hangs
+# when: full
+import polars
+
+from gallery import play
+
+frame = polars.DataFrame({"key": [n % 7 for n in range(50_000)], "value": range(50_000)})
+
+
+def sums():
+    return frame.group_by("key").agg(polars.col("value").sum()).sort("key")
+
+
+expected = sums()
+play(polars.__version__, lambda: sums().equals(expected))
