@@ -12,7 +12,7 @@ from gallery import play
 random = numpy.random.default_rng(1)
 points = random.random((1000, 8))
 labels = points.sum(axis=1) > 4
-options = {"objective": "binary", "num_threads": 4, "deterministic": True, "verbose": -1}
+options = {"objective": "binary", "num_threads": 2, "deterministic": True, "verbose": -1}
 
 
 def guesses():
