@@ -1,10 +1,11 @@
 # name: Polars
-# kind: Python, Rust's rayon
+# kind: Python, Rust's rayon in a wheel
 # need: /usr/bin/python3.11 python3.11
 # pip: polars==2.1.0
 # forks: 20
 # bare: hangs
 # when: full
+# remains: the threads of rayon are gone, and its locks are futexes, which cannot be seen; `multiprocessing.get_context("spawn")`, as Polars itself says, helps
 import polars
 
 from gallery import play

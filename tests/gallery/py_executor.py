@@ -7,7 +7,6 @@ import concurrent.futures
 import logging
 import multiprocessing
 import platform
-
 from gallery import arguments, busy, is_hung, report
 
 

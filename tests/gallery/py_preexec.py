@@ -12,13 +12,7 @@ import subprocess
 from gallery import arguments, busy, kill_hung, report
 
 jobs = queue.Queue()
-
-
-def use():
-    jobs.put("job")
-    jobs.get()
-
-
+use = lambda: jobs.put("job") or jobs.get()
 print("version:", platform.python_version())
 forks, most = arguments()
 done = hangs = crashes = 0
