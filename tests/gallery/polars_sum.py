@@ -5,7 +5,7 @@
 # forks: 20
 # bare: hangs
 # when: full
-# remains: the threads of rayon are gone, and its locks are futexes, which cannot be seen; `multiprocessing.get_context("spawn")`, as Polars itself says, helps
+# remains: the threads of rayon are gone, and its locks are futexes, which cannot be seen; `multiprocessing.get_context("spawn")` helps
 import polars
 
 from gallery import play
