@@ -2,7 +2,7 @@
 # kind: Python, a server that logs (--preload, a new worker for each request)
 # need: /usr/bin/python3.11 python3.11
 # pip: gunicorn==27.0.1
-# forks: 100
+# forks: 200
 # bare: hangs
 import select
 import socket
