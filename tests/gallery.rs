@@ -27,6 +27,7 @@ use entry::{Bare, Entry, all};
 const HANGS: u64 = 5;
 /// The part of the forks that a plain test run makes.
 const PLAIN: u64 = 10;
+const PYTHON: &str = "/usr/bin/python3.11";
 const DEADLINE: Duration = Duration::from_secs(900);
 
 const BEGIN: &str = "<!-- gallery: written by `make gallery` -->\n";
@@ -84,10 +85,12 @@ fn install_python_packages(entries: &[Entry]) {
     if wanted.is_empty() || fs::read_to_string(&list).is_ok_and(|there| there == wanted.join(" ")) {
         return;
     }
-    need("pip3", "python3-pip");
+    need("/usr/lib/python3/dist-packages/pip/__init__.py", "python3.11 python3-pip");
     drop(fs::remove_dir_all(&place));
-    let mut pip = Command::new("pip3");
-    pip.args(["install", "--quiet", "--root-user-action=ignore", "--target"]).arg(&place);
+    // No other, which might be another Python's.
+    let mut pip = Command::new(PYTHON);
+    pip.args(["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--target"])
+        .arg(&place);
     run(pip.args(&wanted));
     fs::write(&list, wanted.join(" ")).expect("it was just made");
 }
@@ -117,7 +120,7 @@ fn program(entry: &Entry) -> Program {
             run(Command::new("rustc").args(["-O", "--edition", "2024", source, "-o"]).arg(&binary));
             Program::at(binary)
         }
-        Some("py") => Program::at("/usr/bin/python3.11").args([source]),
+        Some("py") => Program::at(PYTHON).args([source]),
         Some("rb") => Program::at("ruby").args([source]),
         Some("pl") => Program::at("perl").args([source]),
         Some("php") => Program::at("php").args([source]),
@@ -205,7 +208,7 @@ fn programs_of_others() {
 
 /// The table in README.md has a row for each program, and none for others.
 #[test]
-fn each_is_in_the_readme() {
+fn the_readme_has_a_row_for_each() {
     let text = fs::read_to_string(readme()).expect("README.md");
     let (_, table, _) = parts(&text);
     let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" (").next());

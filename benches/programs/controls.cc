@@ -6,7 +6,11 @@
 #include <mutex>
 #include <stdexcept>
 
-static void use_malloc() { free(malloc(100)); }
+static void use_malloc() {
+    void *block = malloc(100);
+    asm volatile("" : : "r"(block) : "memory"); // Else the compiler leaves both out.
+    free(block);
+}
 
 // A line of a log, into a file that is written to when its buffer is full.
 static void use_stdio() {

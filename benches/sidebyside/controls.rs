@@ -24,13 +24,13 @@ for (let i = 0; i < 20; i++) if (spawnSync('true').status !== 0) process.exit(1)
 pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
     let controls = Build::of(&crate::source("controls.cc")).output("controls");
     let calls = |name: &str, count: u32| {
-        let count = effort.pick(count, count / 10).to_string();
+        let count = effort.pick(count, count / 4).to_string();
         crate::program(&controls).args([name, &count])
     };
     let mut programs: Vec<(&str, Program)> = vec![
         ("malloc of glibc", calls("malloc", 100_000_000)),
-        ("fprintf to a file", calls("stdio", 5_000_000)),
-        ("throw in C++", calls("throw", 1_000_000)),
+        ("fprintf to a file", calls("stdio", 8_000_000)),
+        ("throw in C++", calls("throw", 2_000_000)),
         ("call_once", calls("once", 500_000_000)),
     ];
     for (name, library, package) in MALLOCS {
