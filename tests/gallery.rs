@@ -188,22 +188,39 @@ fn programs_of_others() {
     let mut entries = all();
     entries.retain(|entry| entry.stem().contains(&wanted) && (is_full || !entry.only_full));
     install_python_packages(&entries);
-    let mut table =
-        "| program | what it is | bare: hung/forks | with forkfix |\n|---|---|---|---|\n"
-            .to_owned();
+    let mut rows = Vec::new();
     let mut complaints = Vec::new();
     for entry in &entries {
         let row = row(entry, is_full, &mut complaints);
         print!("{row}");
-        table.write_str(&row).expect("a string grows");
+        rows.push(row);
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-    if is_full && wanted.is_empty() && env::var_os("FORKFIX_BLESS").is_some() {
-        let text = fs::read_to_string(readme()).expect("README.md");
-        let (before, _, after) = parts(&text);
-        let text = format!("{before}{BEGIN}\n{table}\n{END}{after}");
-        fs::write(readme(), text).expect("README.md is writable");
+    if is_full && env::var_os("FORKFIX_BLESS").is_some() {
+        write_table(&rows);
     }
+}
+
+/// What a row is about.
+fn name_of(row: &str) -> Option<&str> {
+    row.strip_prefix("| ")?.split(" (").next()
+}
+
+/// Writes the table anew; programs that are in none of `rows` keep theirs.
+fn write_table(rows: &[String]) {
+    let text = fs::read_to_string(readme()).expect("README.md");
+    let (before, table, after) = parts(&text);
+    let mut new =
+        "\n| program | what it is | bare: hung/forks | with forkfix |\n|---|---|---|---|\n"
+            .to_owned();
+    for entry in all() {
+        let mut known = rows.iter().map(String::as_str).chain(table.lines());
+        if let Some(row) = known.find(|row| name_of(row) == Some(&entry.name)) {
+            writeln!(new, "{}", row.trim_end()).expect("a string grows");
+        }
+    }
+    fs::write(readme(), format!("{before}{BEGIN}{new}\n{END}{after}"))
+        .expect("README.md is writable");
 }
 
 /// The table in README.md has a row for each program, and none for others.
@@ -211,8 +228,7 @@ fn programs_of_others() {
 fn the_readme_has_a_row_for_each() {
     let text = fs::read_to_string(readme()).expect("README.md");
     let (_, table, _) = parts(&text);
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" (").next());
-    let rows: Vec<_> = rows.skip(1).map(str::to_owned).collect();
+    let rows: Vec<_> = table.lines().filter_map(name_of).skip(1).collect();
     let names: Vec<_> = all().into_iter().map(|entry| entry.name).collect();
     assert_eq!(rows, names, "run: make gallery");
     assert!(names.len() >= 20, "{}", names.len());
