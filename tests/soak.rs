@@ -9,13 +9,13 @@ mod common;
 
 use std::env;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::{Build, Preload, Program, library};
-use std::os::unix::process::CommandExt;
 
 /// A number from the environment, or `otherwise`.
 fn number(name: &str, otherwise: u64) -> u64 {
