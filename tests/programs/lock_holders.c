@@ -170,13 +170,17 @@ static void use_and_check_mapped(void) {
     check_filled(mapped_anew);
 }
 
+// So often that a fork finds it held, whatever else the thread does.
+static void use_for_a_while(void) {
+    for (int i = 0; i < 300; i++) use();
+}
+
 static void use_new_lock(void) {
-    use();
     pthread_mutex_t *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED) die("mmap");
     init_mutex(made, PTHREAD_MUTEX_NORMAL, PTHREAD_PRIO_NONE);
     must(pthread_mutex_lock(made));
-    use();
+    use_for_a_while();
     must(pthread_mutex_unlock(made));
     must(pthread_mutex_destroy(made));
     munmap(made, 4096);
@@ -209,7 +213,7 @@ static void *release_all(void *unused) {
 static void hand_over(void) {
     static _Thread_local unsigned next;
     struct slot *slot = &slots[next++ % SLOTS];
-    use();
+    use_for_a_while();
     enum state filled = FILLED;
     if (!atomic_compare_exchange_strong(&slot->state, &filled, BUSY)) return;
     init_mutex(&slot->mutex, PTHREAD_MUTEX_NORMAL, PTHREAD_PRIO_NONE);
