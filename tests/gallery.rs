@@ -141,8 +141,8 @@ fn shell(command: &str) -> String {
 }
 
 /// Runs it and returns what it said it is, and the counts.
-fn play(entry: &Entry, preload: Preload, forks: u64, hangs: u64) -> (String, Counts) {
-    let program = program(entry).quiet().args([forks.to_string(), hangs.to_string()]);
+fn play(program: &Program, preload: Preload, forks: u64, hangs: u64) -> (String, Counts) {
+    let program = program.args([forks.to_string(), hangs.to_string()]);
     let run = program.run(preload).succeeded();
     let version = run.stdout.lines().find_map(|line| line.strip_prefix("version: "));
     (version.expect("version: …").to_owned(), Counts::of(&run))
@@ -152,9 +152,10 @@ fn play(entry: &Entry, preload: Preload, forks: u64, hangs: u64) -> (String, Cou
 fn row(entry: &Entry, is_full: bool, complaints: &mut Vec<String>) -> String {
     let forks = if is_full { entry.forks } else { entry.forks.div_ceil(PLAIN) };
     let bare_hangs = if is_full { HANGS } else { 1 };
+    let program = program(entry).quiet();
     // What hangs seldom is looked for at length in any case.
-    let (version, bare) = play(entry, Preload::Bare, entry.forks, bare_hangs);
-    let (_, protected) = play(entry, Preload::Protected, forks, HANGS);
+    let (version, bare) = play(&program, Preload::Bare, entry.forks, bare_hangs);
+    let (_, protected) = play(&program, Preload::Protected, forks, HANGS);
     let expected = match entry.bare {
         Bare::Hangs => !bare.is_clean(),
         Bare::Seldom => !is_full || !bare.is_clean(),

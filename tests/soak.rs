@@ -10,7 +10,7 @@ mod common;
 use std::env;
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -28,9 +28,9 @@ fn seed() -> u64 {
     number("FORKFIX_SOAK_SEED", u64::from(now.subsec_nanos()))
 }
 
-/// `soak.c`.
-fn soak() -> Program {
-    Program::at(Build::of("soak.c").flags(["-fopenmp"]).executable())
+/// `soak.c`, compiled.
+fn soak() -> PathBuf {
+    Build::of("soak.c").flags(["-fopenmp"]).executable()
 }
 
 #[test]
@@ -38,9 +38,10 @@ fn everything_at_once() {
     let seconds = number("FORKFIX_SOAK_SECONDS", 60);
     let seed = seed();
     let arguments = |seconds: u64| [seconds, seed, 1].map(|number| number.to_string());
-    let bare = soak().args(arguments(60)).run(Preload::Bare);
+    let bare = Program::at(soak()).args(arguments(60)).run(Preload::Bare);
     assert!(bare.stdout.contains("a child hung"), "{bare:#?}");
-    let program = soak().args(arguments(seconds)).deadline(Duration::from_secs(seconds + 120));
+    let deadline = Duration::from_secs(seconds + 120);
+    let program = Program::at(soak()).args(arguments(seconds)).deadline(deadline);
     println!("seed {seed}, {seconds} s");
     let run = program.run(Preload::Protected).unharmed(seconds);
     println!("{}", run.stdout.lines().last().unwrap_or_default());
@@ -71,8 +72,7 @@ fn nothing_is_left_of_one_that_was_killed() {
 }
 
 fn kill_after(delay: Duration, seed: u64, files: &Path) {
-    let executable = Build::of("soak.c").flags(["-fopenmp"]).executable();
-    let mut command = Command::new(executable);
+    let mut command = Command::new(soak());
     command.args(["60", &seed.to_string(), "1"]).process_group(0).stdout(Stdio::null());
     command.env("LD_PRELOAD", library()).env("TMPDIR", files);
     let mut parent = command.spawn().expect("it is executable");

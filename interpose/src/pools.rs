@@ -14,7 +14,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
-use crate::{errno, forker, loader, options};
+use crate::{errno, forker, loader, object, options};
 
 /// The copies of libgomp that can be loaded: wheels of Python bundle their own.
 const MOST: usize = 16;
@@ -175,9 +175,8 @@ impl Candidate {
         if !file.starts_with(b"libgomp") {
             return None;
         }
-        // SAFETY: the loader vouches for the array and its length.
-        let headers =
-            unsafe { core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+        // SAFETY: as the caller vouches.
+        let headers = unsafe { object::headers(info) };
         let storage = headers.iter().find(|header| header.p_type == libc::PT_TLS)?;
         let size = storage.p_memsz as usize;
         let fits = storage.p_filesz == 0 && size <= MOST_NOTES;

@@ -51,7 +51,7 @@ static void among_threads(void (*what)(int), int depth) {
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
 }
 
-static void without_descriptors(int depth) {
+static void without_descriptors(int unused) {
     struct rlimit limit = {64, 64};
     setrlimit(RLIMIT_NOFILE, &limit);
     while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0) continue;
@@ -62,10 +62,9 @@ static void without_descriptors(int depth) {
     }
     int status = 0;
     if (pid > 0 && waitpid(pid, &status, 0) == pid && status != 0) _exit(7);
-    (void)depth;
 }
 
-static void without_memory(int depth) {
+static void without_memory(int unused) {
     char text[128];
     unsigned long pages = 0;
     if (read_file("/proc/self/statm", text, sizeof text) > 0) sscanf(text, "%lu", &pages);
@@ -82,17 +81,15 @@ static void without_memory(int depth) {
     if (pid > 0 && waitpid(pid, &status, 0) == pid && status != 0) _exit(8);
     limit.rlim_cur = RLIM_INFINITY;
     setrlimit(RLIMIT_AS, &limit);
-    (void)depth;
 }
 
-static void without_processes(int depth) {
+static void without_processes(int unused) {
     // Who may do everything has no limit.
     struct rlimit limit = {0, 0};
     if (setrlimit(RLIMIT_NPROC, &limit) != 0 || syscall(SYS_setresuid, 65534, 65534, 65534) != 0) return;
     pid_t pid = fork();
     if (pid == 0) _exit(0);
     if (pid > 0 || errno != EAGAIN) _exit(9);
-    (void)depth;
 }
 
 static void child(int depth, unsigned seed) {

@@ -135,6 +135,16 @@ fn address_in_libc() -> usize {
     (libc::getauxval as *const ()).addr()
 }
 
+/// The program headers of an object.
+///
+/// # Safety
+///
+/// The loader must have made this description, for the callback that is running.
+pub(crate) unsafe fn headers(info: &libc::dl_phdr_info) -> &[libc::Elf64_Phdr] {
+    // SAFETY: the loader vouches for the array and its length.
+    unsafe { core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) }
+}
+
 unsafe extern "C" fn visit(
     info: *mut libc::dl_phdr_info,
     _size: usize,
@@ -144,8 +154,8 @@ unsafe extern "C" fn visit(
     let search = unsafe { &mut *search.cast::<Search>() };
     // SAFETY: the loader passes a valid description.
     let info = unsafe { &*info };
-    // SAFETY: the loader vouches for the array and its length.
-    let headers = unsafe { core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+    // SAFETY: as above.
+    let headers = unsafe { headers(info) };
     let position = search.position;
     search.position += 1;
     let base = info.dlpi_addr as usize;

@@ -7,6 +7,8 @@ mod elf;
 #[cfg(target_os = "macos")]
 mod macho;
 
+#[cfg(target_env = "gnu")]
+pub(crate) use elf::headers;
 #[cfg(target_os = "linux")]
 pub(crate) use elf::{data_at, find_provider, is_allocators};
 #[cfg(target_os = "macos")]
