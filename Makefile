@@ -23,7 +23,7 @@ demo: build ## a real test suite that hangs without forkfix and passes with it
 
 # Of the four Debian releases, the oldest and the newest; `make matrix` has those between.
 test: build ## every test; installs the programs it needs (apt, pip) when run by root
-	$(CARGO) test --workspace -- --skip bookworm:: --skip trixie::
+	$(CARGO) test --workspace --no-fail-fast -- --skip bookworm:: --skip trixie::
 
 census: ## glibc's locks against the hook table; FORKFIX_CENSUS_LIBC=…/libc.so.6 FORKFIX_CENSUS_DEBUG=…/usr/lib/debug for another glibc
 	$(CARGO) test --test census -- --show-output

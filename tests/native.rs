@@ -6,7 +6,7 @@
 mod common;
 
 use common::{
-    Preload, Program, assert_same_lines, hangs_bare_passes_protected, hangs_only_bare, need,
+    Build, Preload, Program, assert_same_lines, hangs_bare_passes_protected, hangs_only_bare, need,
     programs,
 };
 
@@ -45,6 +45,14 @@ fn fexecve_without_an_environment() {
         let run = program.run(preload);
         assert!(run.stderr.contains("fork-fexecve: error 22"), "{run:#?}");
     }
+}
+
+/// Threads that make their pools, and end them, while another one forks. (A child that qemu 7.2 forks while a
+/// thread makes a thread cannot make any: qemu's `clone_lock` is held in it for ever.)
+#[test]
+fn openmp_of_threads_that_come_and_go() {
+    let program = Build::of("openmp.c").flags(["-fopenmp"]).executable();
+    hangs_bare_passes_protected(&Program::at(program).args(["newcomers"]), FORKS);
 }
 
 /// What cannot be started fails with the same error, whichever way it is tried. (qemu makes the child of

@@ -4,6 +4,7 @@
 //
 //   forks            parent and children run a parallel region each, and get the same number
 //   threads          the same in four threads at once, each of which has a pool of its own
+//   newcomers        the same while other threads come, make their pools, and go
 //   descendants      each child forks again
 //   settings         what the thread has set is set in the children, too
 //   threadprivate    the parent's threads keep their variables
@@ -56,8 +57,11 @@ static struct tally alternate(struct storm storm) {
 static struct storm shared;
 static struct tally total;
 static pthread_mutex_t total_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_barrier_t pools_made;
 
 static void *alternate_in_thread(void *unused) {
+    compute();
+    pthread_barrier_wait(&pools_made);
     struct tally tally = alternate(shared);
     pthread_mutex_lock(&total_lock);
     total.forks += tally.forks;
@@ -71,9 +75,32 @@ static struct tally alternate_in_threads(struct storm storm) {
     pthread_t threads[4];
     shared = storm;
     shared.forks /= 4;
+    pthread_barrier_init(&pools_made, NULL, 4);
     for (int i = 0; i < 4; i++) start_thread(&threads[i], alternate_in_thread, NULL);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     return total;
+}
+
+// --- newcomers
+
+static void *compute_in_thread(void *unused) {
+    compute();
+    return NULL;
+}
+
+static void come_and_go(void) {
+    pthread_t thread;
+    start_thread(&thread, compute_in_thread, NULL);
+    pthread_join(thread, NULL);
+}
+
+static struct tally alternate_beside_newcomers(struct storm storm) {
+    struct hammering hammering;
+    pthread_t threads[2];
+    start_hammering(&hammering, threads, 2, come_and_go);
+    struct tally tally = alternate(storm);
+    stop_hammering(&hammering, threads, 2);
+    return tally;
 }
 
 // --- settings
@@ -134,6 +161,7 @@ int main(int argc, char **argv) {
     expected = compute();
     if (strcmp(mode, "forks") == 0) return report(alternate(storm));
     if (strcmp(mode, "threads") == 0) return report(alternate_in_threads(storm));
+    if (strcmp(mode, "newcomers") == 0) return report(alternate_beside_newcomers(storm));
     if (strcmp(mode, "threadprivate") == 0) return report(keep_threadprivate(storm));
     if (strcmp(mode, "inside") == 0) return report(fork_inside(storm));
     if (strcmp(mode, "descendants") == 0) {
