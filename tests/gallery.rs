@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use common::{Build, Preload, Program, Run, need, programs, run, target_dir};
+use common::{Build, Preload, Program, Run, need, need_crate, programs, run, target_dir};
 use entry::{Bare, Entry, all};
 
 /// A bare run that is to be counted ends after so many hangs.
@@ -130,7 +130,13 @@ fn program(entry: &Entry) -> Program {
     let path = [entry.directory(), &programs(), &python_packages()];
     let path = env::join_paths(path).expect("no colons");
     let program = program.env("PYTHONPATH", path).env("PYTHONDONTWRITEBYTECODE", "1");
-    program.env("GALLERY", entry.directory()).deadline(DEADLINE)
+    let program = program.env("GALLERY", entry.directory()).deadline(DEADLINE);
+    let Some((package, version)) = &entry.cargo else {
+        return program;
+    };
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = [need_crate(package, version)].into_iter().chain(env::split_paths(&path));
+    program.env("PATH", env::join_paths(path).expect("no colons"))
 }
 
 /// What the shell command `command` prints, in one line.

@@ -1,7 +1,9 @@
 //! Programs whose children never hung, because what they use takes care of itself: they must be none the slower.
 
+use std::process::Command;
+
 use crate::Programs;
-use crate::common::{Build, Program, need};
+use crate::common::{Build, Program, need, out_dir, run};
 use crate::effort::Effort;
 use crate::programs::line;
 use crate::report::{Line, Section};
@@ -41,6 +43,7 @@ pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
     programs.push(("Mutex in Ruby", crate::program("ruby").args(["-e", RUBY])));
     need("node", "nodejs");
     programs.push(("workers of Node", crate::program("node").args(["-e", NODE])));
+    programs.push(("monitor in Java", java(effort.pick("10000000", "2500000"))));
     need("/usr/include/tbb/parallel_reduce.h", "libtbb-dev");
     let tbb = Build::of(&crate::source("controls_tbb.cc")).flags(["-ltbb"]).output("controls_tbb");
     let sums = effort.pick("30000", "3000");
@@ -55,4 +58,12 @@ pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
         header: &["program", "bare", "protected", "ratio"],
         lines: programs.into_iter().map(line).collect(),
     }
+}
+
+fn java(count: &str) -> Program {
+    need("javac", "default-jdk-headless");
+    let classes = out_dir();
+    let source = crate::source("Controls.java");
+    run(Command::new("javac").arg("-d").arg(&classes).arg(source));
+    crate::program("java").args(["-cp".as_ref(), classes.as_os_str()]).args(["Controls", count])
 }

@@ -107,3 +107,13 @@ pub(crate) fn need(tool: &str, packages: &str) {
     }
     assert!(there(), "{tool} is missing; install it with: apt-get install -y {packages}");
 }
+
+/// Makes sure that a program of crates.io is there, and returns its directory. Cargo looks whether it is.
+pub(crate) fn need_crate(package: &str, version: &str) -> PathBuf {
+    let root = target_dir().join("crates");
+    let mut install = Command::new("cargo");
+    install.args(["install", "--quiet", "--locked", "--debug", package, "--version", version]);
+    install.arg("--root").arg(&root).arg("--target-dir").arg(root.join("target"));
+    machine::run(&mut install);
+    root.join("bin")
+}

@@ -24,7 +24,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
-pub(crate) use build::{Build, need, out_dir, programs, target_dir};
+pub(crate) use build::{Build, need, need_crate, out_dir, programs, target_dir};
 #[cfg(target_os = "linux")]
 #[allow(unused_imports, reason = "each test file uses its own part of the harness")]
 pub(crate) use libcs::{LIBCS, Libc, MUSLS};

@@ -6,6 +6,7 @@
 //! | `kind` | the language, and what it stands for |
 //! | `need` | a command or file, and the Debian packages that have it (may be there several times) |
 //! | `pip` | packages of PyPI, with versions |
+//! | `cargo` | a package of crates.io that is a program, and its version |
 //! | `flags` | for the compiler; in backquotes, a command that prints them |
 //! | `forks` | how many, at full length |
 //! | `bare` | `hangs`, `seldom` or `works` |
@@ -34,6 +35,7 @@ pub(crate) struct Entry {
     pub(crate) kind: String,
     pub(crate) needs: Vec<(String, String)>,
     pub(crate) pip: Vec<String>,
+    pub(crate) cargo: Option<(String, String)>,
     pub(crate) flags: Vec<String>,
     pub(crate) forks: u64,
     pub(crate) bare: Bare,
@@ -68,15 +70,16 @@ impl Entry {
         let lines = text.lines().count();
         assert!(lines <= 30, "{}: {lines} lines, and 30 are the most", path.display());
         let words = |text: String| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let need = |text: String| {
-            let (tool, packages) = text.split_once(' ').expect("a file and packages");
+        let pair = |text: String| {
+            let (tool, packages) = text.split_once(' ').expect("two things");
             (tool.to_owned(), packages.to_owned())
         };
         let quoted = |text: String| if text.starts_with('`') { vec![text] } else { words(text) };
         Some(Self {
             kind: must("kind"),
-            needs: all("need").into_iter().map(need).collect(),
+            needs: all("need").into_iter().map(pair).collect(),
             pip: all("pip").into_iter().flat_map(words).collect(),
+            cargo: one("cargo").map(pair),
             flags: all("flags").into_iter().flat_map(quoted).collect(),
             forks: must("forks").parse().expect("a number"),
             bare: match &*must("bare") {
