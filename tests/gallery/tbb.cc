@@ -1,5 +1,5 @@
 // name: oneTBB
-// kind: C++, a pool of threads
+// kind: C++, a pool of threads that rest
 // need: /usr/include/tbb/parallel_reduce.h libtbb-dev
 // flags: -ltbb
 // forks: 400
@@ -19,6 +19,6 @@ static bool adds_up() {
 }
 
 int main(int, char **argv) {
-    if (!adds_up()) return 1; // There is a pool. While other threads use it, about one child in 1,200 hangs.
+    if (!adds_up()) return 1; // There is a pool. See docs/runtimes.md for when it is busy.
     return play(argv, TBB_runtime_version(), adds_up, nullptr, 0);
 }
