@@ -21,7 +21,7 @@ threads = 4.times.map { Thread.new { 1_500_000.times { lock.synchronize { sum +=
 threads.each(&:join); exit(sum == 6_000_000)";
 
 const NODE: &str = "const { Worker } = require('worker_threads'), { spawnSync } = require('child_process');
-for (let i = 0; i < 2; i++) new Worker('let x = 0; for (let i = 0; i < 12e8; i++) x += i % 7', { eval: true });
+for (let i = 0; i < 2; i++) new Worker('let x = 0; for (let i = 0; i < 4e8; i++) x += i % 7', { eval: true });
 for (let i = 0; i < 20; i++) if (spawnSync('true').status !== 0) process.exit(1);";
 
 pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
