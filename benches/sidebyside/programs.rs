@@ -32,13 +32,14 @@ pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
     ];
     Section {
         title: "Programs as they are",
-        method: "seconds, median (the middle half) of runs that alternate; the ratio is that of the shortest, and 1.03 its limit",
+        method: "seconds, median (the middle half) of runs that alternate; the ratio is that of the \
+                 shortest, and 1.03 its limit",
         header: &["program", "bare", "protected", "ratio"],
         lines: programs.into_iter().map(line).collect(),
     }
 }
 
-/// How long `program` takes bare and protected, which must be about the same. Run so many times each.
+/// How long `program` takes bare and protected, which must be about the same. It runs `runs` times each way.
 pub(crate) fn line(name: &str, program: &Program, runs: u32) -> Line {
     let [mut bare, mut protected] = [Vec::new(), Vec::new()];
     for _ in 0..runs {

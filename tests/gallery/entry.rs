@@ -71,8 +71,8 @@ impl Entry {
         assert!(lines <= 30, "{}: {lines} lines, and 30 are the most", path.display());
         let words = |text: String| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let pair = |text: String| {
-            let (tool, packages) = text.split_once(' ').expect("two things");
-            (tool.to_owned(), packages.to_owned())
+            let (first, rest) = text.split_once(' ').expect("a name, and what belongs to it");
+            (first.to_owned(), rest.to_owned())
         };
         let quoted = |text: String| if text.starts_with('`') { vec![text] } else { words(text) };
         Some(Self {
