@@ -231,8 +231,12 @@ mod tests {
 
     #[test]
     fn the_locks_of_this_loader_are_found() {
-        find();
-        assert!(!LOAD.load(Ordering::Relaxed).is_null());
+        let found = |_| {
+            find();
+            !LOAD.load(Ordering::Relaxed).is_null()
+        };
+        // More than once, since threads of other tests hold them at times; the constructor is alone.
+        assert!((0..1000).any(found));
         hold();
         assert_eq!(HELD.load(Ordering::Relaxed), HOLDS_LOAD | HOLDS_WRITE);
         release();
