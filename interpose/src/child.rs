@@ -69,6 +69,8 @@ fn repair_without(gone: impl Fn(&Slot) -> bool) {
     }
     #[cfg(target_os = "linux")]
     crate::hooks::processes::repair();
+    #[cfg(target_os = "linux")]
+    crate::history::reset();
     forker::adopt(tid);
     stats::reset();
 }

@@ -120,7 +120,9 @@ fn survey(me: &Slot, scope: Scope, start_ns: u64, most_ns: u64) -> Survey {
     for (slot, family) in readers(me, scope) {
         let mut budget = family.budget_ns().min(most_ns);
         #[cfg(target_os = "linux")]
-        if family == Family::Held && locks::forker::cannot_drain(me, slot) {
+        if family == Family::Held
+            && (locks::are_of_no_use() || locks::forker::cannot_drain(me, slot))
+        {
             budget = 0;
         }
         if budget > 0 && elapsed_ns >= budget && makes_progress(me, scope, slot, family) {
@@ -160,7 +162,7 @@ fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
     #[cfg(target_os = "linux")]
     if family == Family::Held {
         // It may well be told of later, if it is still so when the fork goes on.
-        if locks::forker::give_up(slot) {
+        if locks::forker::give_up(slot) && !locks::are_of_no_use() {
             stats::GAVE_UP.add();
         }
         return;

@@ -42,8 +42,14 @@ pub(crate) fn prepare() {
     atfork::run(Phase::Prepare, Tier::Application, bound);
     if !options::off() && threads::may_be_many() {
         #[cfg(target_os = "linux")]
-        crate::locks::python::register();
-        forker::close(Scope::All);
+        {
+            crate::locks::python::register();
+            crate::locks::tell_late();
+        }
+        if forker::close(Scope::All) {
+            #[cfg(target_os = "linux")]
+            crate::history::forking();
+        }
         #[cfg(target_env = "gnu")]
         pools::look();
     }
@@ -97,6 +103,8 @@ pub(crate) unsafe fn fork() -> pid_t {
     let pid = triple::forking(|| unsafe { next() });
     if pid < 0 {
         stats::FAILED.add();
+        #[cfg(target_os = "linux")]
+        crate::history::failed();
     }
     pid
 }

@@ -17,6 +17,7 @@
 //! | `fork`, `triple` | the whole sequence on one screen, and who calls it; `page` keeps what it writes together |
 //! | `atfork`, `object` | the registry of fork handlers, and which of them are the allocator's |
 //! | `child` | the only code that runs in the child before `fork` returns |
+//! | `history` | Linux: whether this process's children only start other programs |
 //! | `locks` | Linux: locks of the program, waited for like calls of libc, and free again in the child |
 //! | `pools` | glibc: pools of threads that a child lacks, which begin anew in it |
 //! | `loader` | glibc: the loader's own locks, which are taken instead of gated |
@@ -56,6 +57,8 @@ mod family;
 mod fork;
 #[cfg(not(loom))]
 mod forker;
+#[cfg(all(target_os = "linux", not(loom)))]
+mod history;
 #[cfg(not(loom))]
 mod hooks;
 #[cfg(not(loom))]

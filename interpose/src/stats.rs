@@ -172,6 +172,8 @@ static AT_EXIT: extern "C" fn() = print;
     expect(dead_code, reason = "registered in the real library only")
 )]
 extern "C" fn print() {
+    #[cfg(target_os = "linux")]
+    crate::locks::tell_late();
     if !options::stats() || FORKS.get() + ANSWERS.get() + repaired() == 0 {
         return;
     }

@@ -36,7 +36,7 @@ mod ledger;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(not(loom))]
-use crate::{options, tls};
+use crate::{history, options, tls};
 
 #[cfg(not(loom))]
 pub(crate) mod cond;
@@ -72,7 +72,7 @@ pub(crate) use holder::is_inside;
 #[cfg(not(loom))]
 pub(crate) use ledger::Ledger;
 #[cfg(not(loom))]
-pub(crate) use orphans::{note, tell};
+pub(crate) use orphans::{note, tell, tell_late};
 #[cfg(not(loom))]
 pub(crate) use repair::repair;
 
@@ -84,6 +84,13 @@ static TRACKED: AtomicBool = AtomicBool::new(true);
 #[cfg(not(loom))]
 pub(crate) fn are_tracked() -> bool {
     TRACKED.load(Ordering::Relaxed)
+}
+
+/// Whether a child most likely has no use for what the program's locks guard, so that a fork need not wait for
+/// them: it will become another program. They are free in it if that is wrong.
+#[cfg(not(loom))]
+pub(crate) fn are_of_no_use() -> bool {
+    options::orphans() == options::Orphans::Repair && history::all_executed()
 }
 
 /// Decides that; for the constructor.

@@ -1,7 +1,8 @@
 //! What the user is told: locks that a fork did not wait for any longer, once each.
 //!
 //! They are noted while the gate is closed, and told in the parent when it is open again: that takes the
-//! loader's locks, and a child has enough to do.
+//! loader's locks, and a child has enough to do. As long as all children became other programs at once, it waits
+//! for the next fork, or its end, to see whether this one did too: then nothing has happened to anybody.
 
 use core::fmt::Write;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use super::{Kind, forker, layout};
 use crate::options::{self, Orphans};
 use crate::slot::{self, Slot};
 use crate::text::Text;
-use crate::{object, stats, sys};
+use crate::{history, object, stats, sys};
 
 /// Locks that are told of at one fork; others are only counted.
 const NOTES: usize = 16;
@@ -81,8 +82,27 @@ pub(super) fn any() -> bool {
     noted.into_iter().any(|note| !harmless.contains(&note.kind.load(Ordering::Relaxed)))
 }
 
-/// Tells of the locks that were noted and not told of before. For the parent.
+/// Tells of the locks that were noted, now or when it is clear that the child has stayed. For the parent.
 pub(crate) fn tell() {
+    if options::orphans() != Orphans::Repair || !history::all_others_executed() {
+        tell_all();
+    }
+}
+
+/// Tells of those that were kept. For the next fork, and at the end of the process.
+pub(crate) fn tell_late() {
+    if !history::all_executed() {
+        tell_all();
+    }
+}
+
+/// In a child: the notes are its parent's.
+pub(super) fn forget() {
+    COUNT.store(0, Ordering::Relaxed);
+}
+
+/// Tells of the locks that were noted and not told of before.
+fn tell_all() {
     let count = COUNT.swap(0, Ordering::Relaxed);
     for note in NOTED.iter().take(count) {
         let lock = note.lock.load(Ordering::Relaxed);

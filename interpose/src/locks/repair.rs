@@ -46,6 +46,7 @@ pub(crate) fn repair(mine: &Slot, tid: u32, gone: impl Fn(&Slot) -> bool) {
         }
     }
     me.adopt();
+    super::orphans::forget();
 }
 
 impl Survivor<'_> {

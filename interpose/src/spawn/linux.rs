@@ -6,6 +6,7 @@ use libc::{pid_t, posix_spawn_file_actions_t, posix_spawnattr_t};
 
 use super::{Str, with_environment};
 use crate::environ::{self, Strs};
+use crate::history;
 use crate::table::next;
 
 /// Calls the next definition of `$name` with the environment made from `$env`, which stands where
@@ -19,6 +20,11 @@ macro_rules! start {
         // SAFETY: the caller's environment.
         unsafe { with_environment($env, || true, start) }
     }};
+}
+
+/// The same for a function that does not come back if it succeeds.
+macro_rules! exec {
+    ($($call:tt)*) => { history::executing(|| start!($($call)*)) };
 }
 
 /// The hook for `posix_spawn`.
@@ -47,35 +53,35 @@ pub(crate) unsafe fn posix_spawnp(
 
 /// The hook for `execve`.
 pub(crate) unsafe fn execve(path: Str, argv: Strs, env: Strs) -> c_int {
-    start!(execve, env, |env| (path, argv, env))
+    exec!(execve, env, |env| (path, argv, env))
 }
 
 /// The hook for `execv`: `execve` with `environ` (execv(3)).
 pub(crate) unsafe fn execv(path: Str, argv: Strs) -> c_int {
-    start!(execve, environ::current(), |env| (path, argv, env))
+    exec!(execve, environ::current(), |env| (path, argv, env))
 }
 
 /// The hook for `execvpe`.
 pub(crate) unsafe fn execvpe(file: Str, argv: Strs, env: Strs) -> c_int {
-    start!(execvpe, env, |env| (file, argv, env))
+    exec!(execvpe, env, |env| (file, argv, env))
 }
 
 /// The hook for `execvp`: `execvpe` with `environ` (posix/execvp.c).
 pub(crate) unsafe fn execvp(file: Str, argv: Strs) -> c_int {
-    start!(execvpe, environ::current(), |env| (file, argv, env))
+    exec!(execvpe, environ::current(), |env| (file, argv, env))
 }
 
 /// The hook for `fexecve`, the only one that takes no environment for an error (posix/fexecve.c).
 pub(crate) unsafe fn fexecve(fd: c_int, argv: Strs, env: Strs) -> c_int {
     if env.is_null() {
         // SAFETY: the caller's arguments.
-        return unsafe { next::fexecve.ensure()(fd, argv, env) };
+        return history::executing(|| unsafe { next::fexecve.ensure()(fd, argv, env) });
     }
-    start!(fexecve, env, |env| (fd, argv, env))
+    exec!(fexecve, env, |env| (fd, argv, env))
 }
 
 /// The hook for `execveat`.
 #[cfg(target_env = "gnu")]
 pub(crate) unsafe fn execveat(fd: c_int, path: Str, argv: Strs, env: Strs, flags: c_int) -> c_int {
-    start!(execveat, env, |env| (fd, path, argv, env, flags))
+    exec!(execveat, env, |env| (fd, path, argv, env, flags))
 }

@@ -249,12 +249,21 @@ pub(crate) fn abort() -> ! {
 
 /// Maps `size` bytes of zeroed memory; `None` if the kernel has none to give.
 pub(crate) fn map(size: usize) -> Option<ptr::NonNull<u8>> {
+    map_with(size, libc::MAP_PRIVATE)
+}
+
+/// The same, shared with the children of this process.
+pub(crate) fn map_shared(size: usize) -> Option<ptr::NonNull<u8>> {
+    map_with(size, libc::MAP_SHARED)
+}
+
+fn map_with(size: usize, sharing: c_int) -> Option<ptr::NonNull<u8>> {
     let result = sys!(
         SYS_mmap,
         0,
         size,
         libc::PROT_READ | libc::PROT_WRITE,
-        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        sharing | libc::MAP_ANONYMOUS,
         -1isize,
         0,
     );
@@ -264,11 +273,11 @@ pub(crate) fn map(size: usize) -> Option<ptr::NonNull<u8>> {
     ptr::NonNull::new(ptr::with_exposed_provenance_mut(result as usize))
 }
 
-/// Unmaps what [`map`] returned.
+/// Unmaps what [`map`] or [`map_shared`] returned.
 ///
 /// # Safety
 ///
-/// `memory` came from [`map`] with the same `size`, and nothing uses it any more.
+/// `memory` came from one of these with the same `size`, and nothing uses it any more.
 pub(crate) unsafe fn unmap(memory: ptr::NonNull<u8>, size: usize) {
     sys!(SYS_munmap, memory.as_ptr(), size);
 }
