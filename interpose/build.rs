@@ -18,6 +18,8 @@ fn main() {
     } else {
         let file = if musl { "src/variadic_musl.c" } else { "src/variadic_linux.c" };
         build.file(file).flag("-D_GNU_SOURCE");
+        // A call of a hook from inside means that hook: there is nothing to look up when a program starts.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
     }
     // Cancellation and exceptions unwind through these frames; on musl nothing does, see `musl/cc`.
     let unwinding = if musl { "-fno-asynchronous-unwind-tables" } else { "-fexceptions" };

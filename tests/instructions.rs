@@ -1,4 +1,4 @@
-//! What each hook costs, in instructions.
+//! What each hook and the start of a program cost, in instructions.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -7,6 +7,8 @@ mod common;
 mod count;
 #[path = "instructions/pairs.rs"]
 mod pairs;
+#[path = "instructions/start.rs"]
+mod start;
 
 #[test]
 fn no_gated_row_costs_more_than_promised() {
@@ -26,4 +28,11 @@ fn no_lock_costs_more_than_promised() {
     assert!(all.iter().all(|pair| pair.added > 0), "{figures:?}");
     let above: Vec<_> = all.iter().filter(|pair| pair.added > pair.limit()).map(name).collect();
     assert!(above.is_empty(), "these cost more than is promised: {above:?}, of {figures:?}");
+}
+
+#[test]
+fn no_start_costs_more_than_promised() {
+    let (bare, added) = start::counted();
+    // A figure of zero would be that of the bare program.
+    assert!(added > 0 && added <= start::LIMIT, "{bare} + {added}");
 }

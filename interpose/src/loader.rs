@@ -33,6 +33,9 @@ struct Mutex {
     kind: c_int,
 }
 
+/// The first two fields of a mutex that is locked, once.
+const LOCKED_ONCE: u64 = 1 << 32 | 1;
+
 /// Asks `dladdr1` for the symbol (dlfcn.h).
 const RTLD_DL_SYMENT: c_int = 1;
 
@@ -106,15 +109,19 @@ unsafe extern "C" fn look(
     // SAFETY: `find` passed its `Region`, and waits for us.
     let region = unsafe { &mut *region.cast::<Region>() };
     let wanted = Mutex { lock: 1, count: 1, owner: region.tid, users: 1, kind: RECURSIVE };
-    let last = region.size.saturating_sub(size_of::<pthread_mutex_t>());
+    let size = size_of::<pthread_mutex_t>();
+    let last = region.start.wrapping_add(region.size.saturating_sub(size));
     // Not the very first place: another mutex stands before the one we look for.
-    for offset in (size_of::<pthread_mutex_t>()..=last).step_by(align_of::<pthread_mutex_t>()) {
-        let at = region.start.wrapping_add(offset);
+    let mut at = region.start.wrapping_add(size);
+    while at <= last {
         // SAFETY: inside the variable.
-        if unsafe { read(at) } == wanted {
+        let begins_so = unsafe { at.cast::<u64>().read_volatile() } == LOCKED_ONCE;
+        // SAFETY: inside the variable.
+        if begins_so && unsafe { read(at) } == wanted {
             region.found = at;
             region.count += 1;
         }
+        at = at.wrapping_add(align_of::<pthread_mutex_t>());
     }
     1
 }

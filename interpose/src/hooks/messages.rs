@@ -7,8 +7,8 @@
 use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use crate::family::Family;
-use crate::next::{Definition, Next};
 use crate::reader;
+use crate::rows::next_definitions;
 
 type Str = *const c_char;
 
@@ -17,28 +17,20 @@ const AS_IT_IS: Str = c"%s".as_ptr();
 /// The second argument of the shims' formats.
 const NUL: c_int = 0;
 
-static ERROR: Next<unsafe extern "C-unwind" fn(c_int, c_int, Str, ...)> =
-    Next::new("error\0", None);
-static ERROR_AT_LINE: Next<unsafe extern "C-unwind" fn(c_int, c_int, Str, c_uint, Str, ...)> =
-    Next::new("error_at_line\0", None);
-static ARGP_ERROR: Next<unsafe extern "C-unwind" fn(*const c_void, Str, ...)> =
-    Next::new("argp_error\0", None);
-static ARGP_FAILURE: Next<unsafe extern "C-unwind" fn(*const c_void, c_int, c_int, Str, ...)> =
-    Next::new("argp_failure\0", None);
-
-/// Their definitions.
-pub(crate) static ALL: &[&Definition] = &[
-    &ERROR.definition,
-    &ERROR_AT_LINE.definition,
-    &ARGP_ERROR.definition,
-    &ARGP_FAILURE.definition,
-];
+next_definitions! {
+    parts:
+    error [] (c_int, c_int, Str; ...) -> ();
+    error_at_line [] (c_int, c_int, Str, c_uint, Str; ...) -> ();
+    argp_error [] (*const c_void, Str; ...) -> ();
+    argp_failure [] (*const c_void, c_int, c_int, Str; ...) -> ();
+}
+pub(crate) use parts::GROUP;
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn forkfix_print_error(number: c_int, format: Str, text: Str) {
     let _inside = reader::enter(Family::Stdio);
     // SAFETY: the shim's format for these; the status that does not end the process.
-    unsafe { ERROR.ensure()(0, number, format, text, NUL) };
+    unsafe { parts::error.ensure()(0, number, format, text, NUL) };
 }
 
 #[unsafe(no_mangle)]
@@ -51,7 +43,7 @@ unsafe extern "C-unwind" fn forkfix_print_error_at_line(
 ) {
     let _inside = reader::enter(Family::Stdio);
     // SAFETY: the caller's file, and as above.
-    unsafe { ERROR_AT_LINE.ensure()(0, number, file, line, format, text, NUL) };
+    unsafe { parts::error_at_line.ensure()(0, number, file, line, format, text, NUL) };
 }
 
 /// Ends the process if the parser says so, as its usage text does.
@@ -59,7 +51,7 @@ unsafe extern "C-unwind" fn forkfix_print_error_at_line(
 unsafe extern "C-unwind" fn forkfix_print_argp_error(state: *const c_void, text: Str) {
     let _inside = reader::enter(Family::Stdio);
     // SAFETY: the caller's parser and the shim's text.
-    unsafe { ARGP_ERROR.ensure()(state, AS_IT_IS, text) };
+    unsafe { parts::argp_error.ensure()(state, AS_IT_IS, text) };
 }
 
 /// Ends the process if the status is not 0 and the parser says so.
@@ -73,5 +65,5 @@ unsafe extern "C-unwind" fn forkfix_print_argp_failure(
     let _inside = reader::enter(Family::Stdio);
     let format = if text.is_null() { text } else { AS_IT_IS };
     // SAFETY: the caller's parser and the shim's text; without a text, there is no format either.
-    unsafe { ARGP_FAILURE.ensure()(state, status, number, format, text) };
+    unsafe { parts::argp_failure.ensure()(state, status, number, format, text) };
 }

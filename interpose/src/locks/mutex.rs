@@ -133,17 +133,17 @@ impl<T> Functions<T> {
 
 /// The functions of POSIX.
 pub(crate) static PTHREAD: Functions<libc::pthread_mutex_t> = Functions {
-    lock: &next::pthread_mutex_lock,
-    trylock: &next::pthread_mutex_trylock,
-    unlock: &next::pthread_mutex_unlock,
+    lock: next::pthread_mutex_lock,
+    trylock: next::pthread_mutex_trylock,
+    unlock: next::pthread_mutex_unlock,
     busy: libc::EBUSY,
 };
 
 /// The functions of C11. `thrd_busy` is 1 (`threads.h`).
 pub(crate) static C11: Functions<Mtx> = Functions {
-    lock: &next::mtx_lock,
-    trylock: &next::mtx_trylock,
-    unlock: &next::mtx_unlock,
+    lock: next::mtx_lock,
+    trylock: next::mtx_trylock,
+    unlock: next::mtx_unlock,
     busy: 1,
 };
 

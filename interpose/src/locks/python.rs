@@ -11,6 +11,8 @@ use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
+use crate::object;
+use crate::object::symbols::Name;
 use crate::options::{self, Orphans};
 
 /// `Py_file_input` (Python's `Include/compile.h`).
@@ -99,6 +101,9 @@ macro_rules! functions {
 
         /// Looks for a Python; for the constructor.
         pub(crate) fn find() {
+            if object::is_defined_nowhere(&COMPILE) {
+                return;
+            }
             let found = $(rows::$row.find())&&*;
             WAITING.store(found, Ordering::Relaxed);
             // SAFETY: no preconditions; forgets the message about what was not found.
@@ -106,6 +111,9 @@ macro_rules! functions {
         }
     };
 }
+
+/// The first of them.
+static COMPILE: Name = Name::new("Py_CompileString");
 
 functions! {
     compile(source: Text, file: Text, start: c_int) -> Object = c"Py_CompileString";

@@ -35,8 +35,8 @@ impl<F: Fn() -> c_int> Take for Way<F> {
 
 fn at_once(kind: Kind) -> &'static Next<Function<pthread_rwlock_t>> {
     match kind {
-        Kind::Read => &next::pthread_rwlock_tryrdlock,
-        _ => &next::pthread_rwlock_trywrlock,
+        Kind::Read => next::pthread_rwlock_tryrdlock,
+        _ => next::pthread_rwlock_trywrlock,
     }
 }
 
@@ -92,7 +92,7 @@ pub(crate) unsafe fn unlock(lock: *mut pthread_rwlock_t) -> c_int {
     let address = lock.expose_provenance();
     // SAFETY: the caller's lock.
     let other = || unsafe { unlock_other(lock) };
-    holder::release(address, lock, &next::pthread_rwlock_unlock, other)
+    holder::release(address, lock, next::pthread_rwlock_unlock, other)
 }
 
 #[inline(never)]

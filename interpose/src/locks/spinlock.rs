@@ -49,7 +49,7 @@ fn lock_other(lock: *mut pthread_spinlock_t) -> c_int {
 #[inline(always)]
 pub(crate) unsafe fn trylock(lock: *mut pthread_spinlock_t) -> c_int {
     let address = lock.expose_provenance();
-    holder::acquire_at_once(address, Kind::Spin, lock, &next::pthread_spin_trylock)
+    holder::acquire_at_once(address, Kind::Spin, lock, next::pthread_spin_trylock)
 }
 
 /// The hook for `pthread_spin_unlock`.
@@ -58,7 +58,7 @@ pub(crate) unsafe fn unlock(lock: *mut pthread_spinlock_t) -> c_int {
     let address = lock.expose_provenance();
     // SAFETY: the caller's lock.
     let other = || unsafe { unlock_other(lock) };
-    holder::release(address, lock, &next::pthread_spin_unlock, other)
+    holder::release(address, lock, next::pthread_spin_unlock, other)
 }
 
 #[inline(never)]

@@ -1,48 +1,42 @@
-//! Linux: looked up with `dlsym`.
+//! Linux: looked up, in libc's own tables or with `dlsym`.
 //!
 //! All of them are looked up at once, by the constructor or by the first gated call before it (the
 //! gate's [`UNRESOLVED`] flag leads there), so that the fast path loads a pointer without testing it
 //! and a forked child looks nothing up.
 
-use core::ffi::{CStr, c_void};
+use core::ffi::c_void;
+#[cfg(target_env = "gnu")]
+use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use super::symbol::{Group, Symbol};
+#[cfg(target_env = "gnu")]
+use super::walk;
 use crate::gate::{GATE, UNRESOLVED};
+#[cfg(target_env = "gnu")]
+use crate::object::symbols::FIRST_VERSION;
 use crate::{errno, sys, table};
 
-/// One symbol's next definition, whatever its type.
-#[repr(C)]
-pub(crate) struct Definition {
-    /// First, because assembly jumps through it (see `rows`).
-    address: AtomicPtr<()>,
-    name: &'static CStr,
-    /// The version to ask for; without one the default version is what `dlsym` finds.
-    #[cfg_attr(target_env = "musl", allow(dead_code, reason = "it has no versions"))]
-    version: Option<&'static CStr>,
-}
+/// One symbol's next definition, whatever its type. Assembly jumps through it (see `rows`).
+#[repr(transparent)]
+pub(crate) struct Definition(AtomicPtr<()>);
 
 /// The next definition as a function of type `F`.
-#[repr(C)]
+#[repr(transparent)]
 pub(crate) struct Next<F> {
     /// Its untyped part.
-    pub(crate) definition: Definition,
+    definition: Definition,
     signature: PhantomData<F>,
 }
 
 impl<F: Copy> Next<F> {
-    /// Not looked up yet. `F` is the function-pointer type of the symbol `name`, which must end in
-    /// a zero byte.
-    pub(crate) const fn new(name: &'static str, version: Option<&'static CStr>) -> Self {
+    /// Not looked up yet. `F` is the function-pointer type of the symbol.
+    pub(crate) const fn new() -> Self {
         const { assert!(size_of::<F>() == size_of::<*mut ()>()) };
-        let Ok(name) = CStr::from_bytes_with_nul(name.as_bytes()) else {
-            panic!("a symbol's name ends in one zero byte");
-        };
-        Self {
-            definition: Definition { name, version, address: AtomicPtr::new(ptr::null_mut()) },
-            signature: PhantomData,
-        }
+        let definition = Definition(AtomicPtr::new(ptr::null_mut()));
+        Self { definition, signature: PhantomData }
     }
 
     /// The function, for code that [entered](crate::reader::enter) the gate and so knows that it was
@@ -52,7 +46,7 @@ impl<F: Copy> Next<F> {
         // SAFETY: written before the gate's flag was cleared, which the caller has seen; not written
         // again but with the same value. A plain load, because the compiler can make it part of the
         // call instruction.
-        let address = unsafe { *self.definition.address.as_ptr() };
+        let address = unsafe { *self.definition.0.as_ptr() };
         // SAFETY: `F` is a function-pointer type (checked for size above; the table gives it), and
         // the address is not null after `resolve_all`: that of the symbol, whose signature the
         // table vouches for, or that of `absent`.
@@ -80,56 +74,73 @@ impl Definition {
     /// Looks it up, unless that was done.
     #[inline(always)]
     pub(crate) fn resolve(&self) -> *mut () {
-        let known = self.address.load(Ordering::Relaxed);
+        let known = self.0.load(Ordering::Relaxed);
         if known.is_null() { self.look_up() } else { known }
     }
 
     #[cold]
     #[inline(never)]
     fn look_up(&self) -> *mut () {
+        let of_this = |(other, _): &(&Self, _)| ptr::eq(*other, self);
+        let symbol = definitions().find(of_this).map(|(_, symbol)| symbol);
         // RTLD_NEXT is this library's successor in the search order.
-        let found = self.find(libc::RTLD_NEXT);
+        let found = symbol.map_or(ptr::null_mut(), |symbol| symbol.find(libc::RTLD_NEXT));
+        self.set(found)
+    }
+
+    /// Notes what was found, if anything.
+    pub(super) fn set(&self, found: *mut ()) -> *mut () {
         let address = if found.is_null() { absent as *mut () } else { found };
-        self.address.store(address, Ordering::Relaxed);
+        self.0.store(address, Ordering::Relaxed);
         address
     }
 
+    /// Whether it was looked up.
+    pub(super) fn is_known(&self) -> bool {
+        !self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Whether it was looked up in vain.
+    pub(super) fn is_absent(&self) -> bool {
+        ptr::eq(self.0.load(Ordering::Relaxed), absent as *const ())
+    }
+}
+
+impl Symbol {
     /// musl has no versions.
     #[cfg(target_env = "musl")]
     fn find(&self, place: *mut c_void) -> *mut () {
-        // SAFETY: a literal string, and a place that `dlsym` knows.
+        // SAFETY: a C string, and a place that `dlsym` knows.
         unsafe { libc::dlsym(place, self.name.as_ptr()) }.cast()
     }
 
     /// The wanted version, else the default one, else the first one: that is all there is of a function
     /// which libc keeps for old programs only.
     #[cfg(target_env = "gnu")]
-    fn find(&self, place: *mut c_void) -> *mut () {
-        let versioned = |version: &CStr| {
-            // SAFETY: literal strings, and a place that `dlsym` knows.
-            unsafe { libc::dlvsym(place, self.name.as_ptr(), version.as_ptr()) }
+    pub(super) fn find(&self, place: *mut c_void) -> *mut () {
+        let versioned = |version: *const c_char| {
+            // SAFETY: C strings, and a place that `dlsym` knows.
+            unsafe { libc::dlvsym(place, self.name.as_ptr(), version) }
         };
-        let mut found = self.version.map_or(ptr::null_mut(), versioned);
+        let mut found = ptr::null_mut();
+        if !self.version.is_empty() {
+            found = versioned(self.version.as_ptr());
+        }
         if found.is_null() {
             // SAFETY: as above.
             found = unsafe { libc::dlsym(place, self.name.as_ptr()) };
         }
         if found.is_null() {
-            found = versioned(FIRST_VERSION);
+            found = versioned(FIRST_VERSION.as_ptr());
         }
         found.cast()
     }
-
-    #[cfg(target_env = "gnu")]
-    fn is_absent(&self) -> bool {
-        ptr::eq(self.address.load(Ordering::Relaxed), absent as *const ())
-    }
 }
 
-/// The version of glibc's symbols that were there from the start (`shlib-versions`).
-#[cfg(target_env = "gnu")]
-const FIRST_VERSION: &CStr =
-    if cfg!(target_arch = "x86_64") { c"GLIBC_2.2.5" } else { c"GLIBC_2.17" };
+/// Each definition of the table with its symbol.
+pub(super) fn definitions() -> impl Iterator<Item = (&'static Definition, &'static Symbol)> {
+    const { &table::GROUPS }.iter().flat_map(Group::pairs)
+}
 
 /// The glibc 2.N that has all its parts in one library.
 #[cfg(target_env = "gnu")]
@@ -149,11 +160,8 @@ fn find_in_parts() {
         if part.is_null() {
             continue;
         }
-        for definition in table::definitions().filter(|definition| definition.is_absent()) {
-            let found = definition.find(part);
-            if !found.is_null() {
-                definition.address.store(found, Ordering::Relaxed);
-            }
+        for (definition, symbol) in definitions().filter(|(definition, _)| definition.is_absent()) {
+            definition.set(symbol.find(part));
         }
     }
 }
@@ -175,10 +183,15 @@ pub(crate) fn resolve_all() {
         return;
     }
     let before = errno::get();
+    #[cfg(target_env = "gnu")]
+    walk::find_plain();
     let mut missing = false;
-    for definition in table::definitions() {
-        missing |= ptr::eq(definition.resolve(), absent as *mut ());
-    }
+    definitions().for_each(|(definition, symbol)| {
+        if !definition.is_known() {
+            definition.set(symbol.find(libc::RTLD_NEXT));
+        }
+        missing |= definition.is_absent();
+    });
     #[cfg(target_env = "gnu")]
     if missing && sys::glibc_minor() < FIRST_WHOLE {
         find_in_parts();
@@ -195,27 +208,3 @@ pub(crate) fn resolve_all() {
 
 /// The thread that is looking up all symbols.
 static RESOLVER: AtomicU32 = AtomicU32::new(0);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Function = unsafe extern "C-unwind" fn() -> libc::c_long;
-
-    #[test]
-    fn a_symbol_that_this_libc_lacks_answers_enosys() {
-        static LACKING: Next<Function> = Next::new("forkfix_is_in_no_libc\0", None);
-        errno::set(0);
-        let function = LACKING.ensure();
-        // SAFETY: `absent` takes no arguments and returns a number in the same register.
-        assert_eq!(unsafe { function() }, 0);
-        assert_eq!(errno::get(), libc::ENOSYS);
-    }
-
-    #[test]
-    fn a_version_that_this_libc_lacks_gives_the_default_one() {
-        static SPAWN: Next<Function> = Next::new("posix_spawn\0", Some(c"GLIBC_0.0"));
-        let found = SPAWN.ensure() as *const ();
-        assert!(!ptr::eq(found, absent as *const ()));
-    }
-}

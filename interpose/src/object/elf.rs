@@ -1,10 +1,12 @@
 //! Linux: the program headers tell which object provides `malloc`.
 
-use core::ffi::{c_int, c_void};
+use core::ffi::{CStr, c_int, c_void};
 use core::ops::Range;
+use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::describe;
+use super::symbols::{Found, Name, Symbols};
 use crate::atfork::Handler;
 
 /// Who provides the process's `malloc`, with the addresses it occupies.
@@ -57,7 +59,11 @@ fn provider_of_malloc() -> Provider {
 }
 
 /// A loaded object.
-struct Object {
+pub(super) struct Object {
+    /// The path by which the loader knows it; empty for the program.
+    pub(super) path: &'static CStr,
+    /// What it defines, if it has a table that can be read.
+    symbols: Option<Symbols>,
     /// Its place in the loader's list.
     position: usize,
     /// From its first address to its last.
@@ -73,7 +79,7 @@ struct Search {
 }
 
 /// The object that `address` is in. Takes the loader's locks.
-fn object_at(address: usize) -> Option<Object> {
+pub(super) fn object_at(address: usize) -> Option<Object> {
     let mut search = Search { address, position: 0, found: None };
     // SAFETY: the callback has the right signature, and `search` outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
@@ -85,15 +91,37 @@ pub(crate) fn data_at(address: usize) -> Option<Range<usize>> {
     object_at(address).map(|object| object.data)
 }
 
+/// Whether no object defines `name`: then there is no need to ask the loader, which takes its time to say so.
+/// Takes the loader's locks.
+pub(crate) fn is_defined_nowhere(name: &Name) -> bool {
+    unsafe extern "C" fn visit(
+        info: *mut libc::dl_phdr_info,
+        _size: usize,
+        name: *mut c_void,
+    ) -> c_int {
+        // SAFETY: the loader passes a valid description.
+        let info = unsafe { &*info };
+        // SAFETY: as above.
+        let symbols = unsafe { Symbols::of(info) };
+        // SAFETY: the name that is looked for.
+        let name = unsafe { &*name.cast::<Name>() };
+        // SAFETY: the object stays loaded while its description is there.
+        let nothing =
+            symbols.is_some_and(|symbols| unsafe { symbols.find(name) == Found::Nothing });
+        c_int::from(!nothing)
+    }
+    let name = ptr::from_ref(name).cast_mut().cast();
+    // SAFETY: the callback has the right signature, and only reads the name.
+    unsafe { libc::dl_iterate_phdr(Some(visit), name) == 0 }
+}
+
 /// Finds out. Takes the loader's locks: call it from the constructor, or before the first fork.
 pub(crate) fn find_provider() {
     if KIND.load(Ordering::Relaxed) != UNKNOWN {
         return;
     }
     let mut kind = LIBC;
-    if let Some(address) = address_of_malloc()
-        && let Some(object) = object_at(address)
-    {
+    if let Some(object) = object_with_malloc() {
         START.store(object.all.start, Ordering::Relaxed);
         END.store(object.all.end, Ordering::Relaxed);
         // The program comes first; libc is whoever also has `gnu_get_libc_version`.
@@ -107,23 +135,36 @@ pub(crate) fn find_provider() {
     log::debug!("malloc: {:x?}", provider_of_malloc());
 }
 
-/// The definition of `malloc` that the program uses; `None` if it cannot be told.
-fn address_of_malloc() -> Option<usize> {
+/// The object with the definition of `malloc` that the program uses; `None` if it cannot be told.
+fn object_with_malloc() -> Option<Object> {
     let bound = (libc::malloc as *const ()).addr();
+    let object = object_at(bound)?;
     // A program that is not position-independent and takes malloc's address gives that of a stub
     // of its own to everybody; the loader knows no such definition.
-    if is_defined_at(bound) {
-        return Some(bound);
+    if object.defines_malloc_at(bound) {
+        return Some(object);
     }
     // SAFETY: a look-up by a literal name.
     let next = unsafe { libc::dlsym(libc::RTLD_NEXT, c"malloc".as_ptr()) };
-    (!next.is_null()).then(|| next.addr())
+    if next.is_null() { None } else { object_at(next.addr()) }
 }
 
-fn is_defined_at(address: usize) -> bool {
-    describe(core::ptr::without_provenance(address))
-        .is_some_and(|info| info.dli_saddr.addr() == address)
+impl Object {
+    fn defines_malloc_at(&self, address: usize) -> bool {
+        // SAFETY: nobody unloads what the program allocates with.
+        let found = self.symbols.map(|symbols| unsafe { symbols.find(&MALLOC) });
+        match found {
+            Some(Found::At(found)) => found == address,
+            Some(Found::Nothing) => false,
+            _ => {
+                let info = describe(ptr::without_provenance(address));
+                info.is_some_and(|info| info.dli_saddr.addr() == address)
+            }
+        }
+    }
 }
+
+static MALLOC: Name = Name::new("malloc");
 
 #[cfg(target_env = "gnu")]
 fn address_in_libc() -> usize {
@@ -154,24 +195,48 @@ unsafe extern "C" fn visit(
     let search = unsafe { &mut *search.cast::<Search>() };
     // SAFETY: the loader passes a valid description.
     let info = unsafe { &*info };
-    // SAFETY: as above.
-    let headers = unsafe { headers(info) };
     let position = search.position;
     search.position += 1;
-    let base = info.dlpi_addr as usize;
-    let loads = || headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
-    let range = |header: &libc::Elf64_Phdr| {
-        let start = base.wrapping_add(header.p_vaddr as usize);
-        start..start + header.p_memsz as usize
-    };
-    if !loads().any(|header| range(header).contains(&search.address)) {
+    // SAFETY: as above.
+    if !unsafe { is_in(info, search.address) } {
         return 0;
     }
-    let writable = || loads().filter(|header| header.p_flags & libc::PF_W != 0);
-    let data = writable().map(range).reduce(around).unwrap_or_default();
-    let all = loads().map(range).reduce(around).unwrap_or_default();
-    search.found = Some(Object { position, all, data });
+    // SAFETY: as above.
+    let writable = unsafe { loads(info) }.filter(|(_, flags)| flags & libc::PF_W != 0);
+    let data = writable.map(|(range, _)| range).reduce(around).unwrap_or_default();
+    // SAFETY: as above.
+    let all = unsafe { loads(info) }.map(|(range, _)| range).reduce(around).unwrap_or_default();
+    // SAFETY: as above.
+    let symbols = unsafe { Symbols::of(info) };
+    // SAFETY: the loader's string, which lives as long as the object.
+    let path = unsafe { CStr::from_ptr(info.dlpi_name) };
+    search.found = Some(Object { path, symbols, position, all, data });
     1
+}
+
+/// What of an object is loaded where, with the flags of the program headers.
+///
+/// # Safety
+///
+/// As for [`headers`].
+unsafe fn loads(info: &libc::dl_phdr_info) -> impl Iterator<Item = (Range<usize>, u32)> {
+    // SAFETY: the caller's word.
+    let headers = unsafe { headers(info) };
+    let loads = headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
+    loads.map(|header| {
+        let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+        (start..start + header.p_memsz as usize, header.p_flags)
+    })
+}
+
+/// Whether `address` is in the object.
+///
+/// # Safety
+///
+/// As for [`headers`].
+pub(crate) unsafe fn is_in(info: &libc::dl_phdr_info, address: usize) -> bool {
+    // SAFETY: the caller's word.
+    unsafe { loads(info) }.any(|(range, _)| range.contains(&address))
 }
 
 fn around(one: Range<usize>, other: Range<usize>) -> Range<usize> {

@@ -6,11 +6,13 @@ use core::ffi::{CStr, c_void};
 mod elf;
 #[cfg(target_os = "macos")]
 mod macho;
-
-#[cfg(target_env = "gnu")]
-pub(crate) use elf::headers;
 #[cfg(target_os = "linux")]
-pub(crate) use elf::{data_at, find_provider, is_allocators};
+pub(crate) mod symbols;
+
+#[cfg(target_os = "linux")]
+pub(crate) use elf::{data_at, find_provider, is_allocators, is_defined_nowhere};
+#[cfg(target_env = "gnu")]
+pub(crate) use elf::{headers, is_in};
 #[cfg(target_os = "macos")]
 pub(crate) use macho::{find_provider, is_allocators};
 
@@ -69,5 +71,9 @@ pub(crate) fn path_at(address: *const c_void) -> Option<&'static CStr> {
 
 /// The path by which the loader knows this library, if it lives as long as the process.
 pub(crate) fn own_path() -> Option<&'static CStr> {
-    path_at((own_path as *const ()).cast())
+    let own = own_path as *const ();
+    #[cfg(target_os = "linux")]
+    return elf::object_at(own.addr()).map(|object| object.path);
+    #[cfg(target_os = "macos")]
+    return path_at(own.cast());
 }

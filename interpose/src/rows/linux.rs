@@ -10,20 +10,31 @@ macro_rules! option {
     };
 }
 
-/// The next definitions of a group of rows.
+/// The next definitions of a group of rows: what is looked up, and where it is kept, in the same order. Behind
+/// a semicolon stand the dots of a variadic function.
 macro_rules! next_definitions {
-    ($module:ident: $($name:ident [] ($($ty:ty),*) -> $ret:ty $(, $version:literal)?;)*) => {
+    ($module:ident: $($name:ident [] ($($ty:ty),* $(; $dots:tt)?) -> $ret:ty $(, $version:literal)?;)*) => {
         #[allow(non_upper_case_globals, reason = "they are called what the symbols are called")]
+        #[allow(dead_code, reason = "some hooks do without the original")]
         pub(crate) mod $module {
             use super::*;
-            use crate::next::{Definition, Next};
+            use crate::next::{Group, Next, Symbol};
 
+            #[repr(C)]
+            #[allow(non_snake_case, reason = "as above")]
+            pub(crate) struct Places {
+                $(pub(crate) $name: Next<unsafe extern "C-unwind" fn($($ty,)* $($dots)?) -> $ret>,)*
+            }
+            pub(crate) static PLACES: Places = Places { $($name: Next::new(),)* };
             $(
-                pub(crate) static $name: Next<unsafe extern "C-unwind" fn($($ty),*) -> $ret> =
-                    Next::new(concat!(stringify!($name), "\0"), $crate::rows::option!($($version)?));
+                pub(crate) const $name: &Next<unsafe extern "C-unwind" fn($($ty,)* $($dots)?) -> $ret> =
+                    &PLACES.$name;
             )*
 
-            pub(crate) static ALL: &[&Definition] = &[$(&$name.definition),*];
+            static SYMBOLS: &[Symbol] =
+                &[$(Symbol::new(stringify!($name), $crate::rows::option!($($version)?)),)*];
+            // SAFETY: the places are in the order of the symbols.
+            pub(crate) const GROUP: Group = unsafe { Group::new(&PLACES, SYMBOLS) };
         }
     };
 }
@@ -130,23 +141,24 @@ macro_rules! delayed {
                     core::arch::naked_asm!(
                         "cmp dword ptr [rip + {gate}], 0",
                         "jne 2f",
-                        "jmp qword ptr [rip + {next}]",
+                        "jmp qword ptr [rip + {next} + {at}]",
                         "2:",
                         "push rdi",
                         "push rsi",
                         "push rdx",
                         "push rcx",
                         "push rax",
-                        "lea rdi, [rip + {next}]",
+                        "lea rdi, [rip + {next} + {at}]",
                         "call {wait}",
                         "pop rax",
                         "pop rcx",
                         "pop rdx",
                         "pop rsi",
                         "pop rdi",
-                        "jmp qword ptr [rip + {next}]",
+                        "jmp qword ptr [rip + {next} + {at}]",
                         gate = sym $crate::gate::GATE,
-                        next = sym super::delayed_next::$name,
+                        next = sym super::delayed_next::PLACES,
+                        at = const core::mem::offset_of!(super::delayed_next::Places, $name),
                         wait = sym $crate::reader::wait_outside,
                     );
                     #[cfg(target_arch = "aarch64")]
@@ -157,18 +169,19 @@ macro_rules! delayed {
                         "stp x29, x30, [sp, #-48]!",
                         "stp x0, x1, [sp, #16]",
                         "stp x2, x3, [sp, #32]",
-                        "adrp x0, {next}",
-                        "add x0, x0, :lo12:{next}",
+                        "adrp x0, {next} + {at}",
+                        "add x0, x0, :lo12:{next} + {at}",
                         "bl {wait}",
                         "ldp x2, x3, [sp, #32]",
                         "ldp x0, x1, [sp, #16]",
                         "ldp x29, x30, [sp], #48",
                         "2:",
-                        "adrp x16, {next}",
-                        "ldr x16, [x16, :lo12:{next}]",
+                        "adrp x16, {next} + {at}",
+                        "ldr x16, [x16, :lo12:{next} + {at}]",
                         "br x16",
                         gate = sym $crate::gate::GATE,
-                        next = sym super::delayed_next::$name,
+                        next = sym super::delayed_next::PLACES,
+                        at = const core::mem::offset_of!(super::delayed_next::Places, $name),
                         wait = sym $crate::reader::wait_outside,
                     );
                 }

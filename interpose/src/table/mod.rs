@@ -24,8 +24,8 @@ mod macos;
 mod musl;
 
 #[cfg(target_env = "gnu")]
-pub(crate) use linux::{definitions, dlopen, exits, helpers, next, streams};
+pub(crate) use linux::{GROUPS, dl_iterate_phdr, dlopen, exits, helpers, next, streams};
 #[cfg(target_os = "macos")]
 pub(crate) use macos::next;
 #[cfg(target_env = "musl")]
-pub(crate) use musl::{definitions, next};
+pub(crate) use musl::{GROUPS, next};

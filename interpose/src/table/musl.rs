@@ -17,7 +17,7 @@ use crate::atfork::{self, Handler};
 use crate::hooks::{environment, processes};
 use crate::locks::cond;
 use crate::musl::exit;
-use crate::next::Definition;
+use crate::next::Group;
 use crate::rows::{gated, routed, variadic};
 use crate::{fork, spawn};
 
@@ -210,6 +210,5 @@ variadic! {
 pub(crate) use routed_next as next;
 
 /// Every symbol whose next definition must be looked up.
-pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    [routed_next::ALL, gated_next::ALL, super::locks::next::ALL].into_iter().flatten().copied()
-}
+pub(crate) const GROUPS: [Group; 3] =
+    [routed_next::GROUP, gated_next::GROUP, super::locks::next::GROUP];

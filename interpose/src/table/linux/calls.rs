@@ -255,4 +255,4 @@ gated! {
     }
 }
 
-pub(super) use gated_next::ALL;
+pub(super) use gated_next::GROUP;

@@ -5,7 +5,7 @@ use core::ffi::{c_char, c_int, c_void};
 use libc::{FILE, pid_t, posix_spawn_file_actions_t, posix_spawnattr_t, sockaddr, socklen_t};
 
 use crate::hooks::{environment, exit, messages, names as lookups, processes, streams as hooks};
-use crate::next::Definition;
+use crate::next::Group;
 use crate::rows::{delayed, routed, variadic};
 use crate::{atfork, fork, spawn};
 
@@ -116,25 +116,20 @@ variadic! {
 /// The next definitions that bodies of hooks call, by the names of the symbols.
 pub(crate) use routed_next as next;
 
-pub(crate) use delayed_next::dlopen;
+pub(crate) use delayed_next::{dl_iterate_phdr, dlopen};
 
 /// Every symbol whose next definition must be looked up.
-pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    [
-        routed_next::ALL,
-        delayed_next::ALL,
-        streams::ALL,
-        exits::ALL,
-        helpers::ALL,
-        messages::ALL,
-        calls::ALL,
-        names::ALL,
-        names::ALL_REDIRECTED,
-        stdio::ALL,
-        super::locks::next::ALL,
-        super::locks::ALL_GNU,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
-}
+pub(crate) const GROUPS: [Group; 12] = [
+    routed_next::GROUP,
+    delayed_next::GROUP,
+    streams::GROUP,
+    exits::GROUP,
+    helpers::GROUP,
+    messages::GROUP,
+    calls::GROUP,
+    names::GROUP,
+    names::REDIRECTED_GROUP,
+    stdio::GROUP,
+    super::locks::next::GROUP,
+    super::locks::GNU_GROUP,
+];

@@ -185,5 +185,5 @@ redirected! {
     }
 }
 
-pub(super) use gated_next::ALL;
-pub(super) use redirected_next::ALL as ALL_REDIRECTED;
+pub(super) use gated_next::GROUP;
+pub(super) use redirected_next::GROUP as REDIRECTED_GROUP;

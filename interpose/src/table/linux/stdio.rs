@@ -213,4 +213,4 @@ variadic! {
     __isoc23_swscanf => forkfix_isoc23_swscanf;
 }
 
-pub(super) use gated_next::ALL;
+pub(super) use gated_next::GROUP;

@@ -22,9 +22,9 @@ routed! {
     bare __pthread_mutex_unlock(mutex: Mutex) -> c_int => |mutex| PTHREAD.unlock(mutex);
     bare __pthread_mutex_init(mutex: Mutex, attributes: *const pthread_mutexattr_t) -> c_int => |mutex, attributes| renew(mutex, || libc_next::pthread_mutex_init.ensure()(mutex, attributes));
     bare __pthread_mutex_destroy(mutex: Mutex) -> c_int => |mutex| renew(mutex, || libc_next::pthread_mutex_destroy.ensure()(mutex));
-    bare __pthread_rwlock_rdlock(lock: Rwlock) -> c_int => |lock| rwlock::lock(lock, Read, &libc_next::pthread_rwlock_rdlock);
+    bare __pthread_rwlock_rdlock(lock: Rwlock) -> c_int => |lock| rwlock::lock(lock, Read, libc_next::pthread_rwlock_rdlock);
     bare __pthread_rwlock_tryrdlock(lock: Rwlock) -> c_int => |lock| rwlock::trylock(lock, Read);
-    bare __pthread_rwlock_wrlock(lock: Rwlock) -> c_int => |lock| rwlock::lock(lock, Write, &libc_next::pthread_rwlock_wrlock);
+    bare __pthread_rwlock_wrlock(lock: Rwlock) -> c_int => |lock| rwlock::lock(lock, Write, libc_next::pthread_rwlock_wrlock);
     bare __pthread_rwlock_trywrlock(lock: Rwlock) -> c_int => |lock| rwlock::trylock(lock, Write);
     bare __pthread_rwlock_unlock(lock: Rwlock) -> c_int => |lock| rwlock::unlock(lock);
     bare __pthread_rwlock_init(lock: Rwlock, attributes: *const pthread_rwlockattr_t) -> c_int => |lock, attributes| renew(lock, || libc_next::pthread_rwlock_init.ensure()(lock, attributes));
@@ -32,4 +32,4 @@ routed! {
     bare __pthread_once(control: *mut c_int, init: Init) -> c_int => |control, init| once::once(control, init, || libc_next::pthread_once.ensure()(control, init));
 }
 
-pub(crate) use routed_next::ALL;
+pub(crate) use routed_next::GROUP;

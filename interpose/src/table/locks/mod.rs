@@ -17,7 +17,7 @@ use crate::rows::routed;
 #[cfg(target_env = "gnu")]
 mod gnu;
 #[cfg(target_env = "gnu")]
-pub(crate) use gnu::ALL as ALL_GNU;
+pub(crate) use gnu::GROUP as GNU_GROUP;
 
 type Mutex = *mut pthread_mutex_t;
 type Rwlock = *mut pthread_rwlock_t;
@@ -42,10 +42,10 @@ routed! {
     bare mtx_init(mutex: *mut Mtx, kind: c_int) -> c_int => |mutex, kind| renew(mutex, || next::mtx_init.ensure()(mutex, kind));
     bare mtx_destroy(mutex: *mut Mtx) => |mutex| renew(mutex, || next::mtx_destroy.ensure()(mutex));
 
-    libc pthread_rwlock_rdlock(lock: Rwlock) -> c_int => |lock| rwlock::lock(lock, Read, &next::pthread_rwlock_rdlock);
+    libc pthread_rwlock_rdlock(lock: Rwlock) -> c_int => |lock| rwlock::lock(lock, Read, next::pthread_rwlock_rdlock);
     libc pthread_rwlock_tryrdlock(lock: Rwlock) -> c_int => |lock| rwlock::trylock(lock, Read);
     bare pthread_rwlock_timedrdlock(lock: Rwlock, until: Time) -> c_int => |lock, until| rwlock::lock_until(lock, Read, || next::pthread_rwlock_timedrdlock.ensure()(lock, until));
-    libc pthread_rwlock_wrlock(lock: Rwlock) -> c_int => |lock| rwlock::lock(lock, Write, &next::pthread_rwlock_wrlock);
+    libc pthread_rwlock_wrlock(lock: Rwlock) -> c_int => |lock| rwlock::lock(lock, Write, next::pthread_rwlock_wrlock);
     libc pthread_rwlock_trywrlock(lock: Rwlock) -> c_int => |lock| rwlock::trylock(lock, Write);
     bare pthread_rwlock_timedwrlock(lock: Rwlock, until: Time) -> c_int => |lock, until| rwlock::lock_until(lock, Write, || next::pthread_rwlock_timedwrlock.ensure()(lock, until));
     libc pthread_rwlock_unlock(lock: Rwlock) -> c_int => |lock| rwlock::unlock(lock);
