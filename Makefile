@@ -9,6 +9,10 @@ LIBRARY := libforkfix.$(if $(filter Darwin,$(shell uname)),dylib,so)
 # What `make musl` made, if it was called.
 MUSL := $(addprefix $(or $(CARGO_TARGET_DIR),target)/musl/,libforkfix-musl.so forkfix-musl)
 
+# Link-time optimisation is for the library, each of whose instructions counts; it makes the command no faster, and its
+# build takes twice as long.
+COMMAND_PROFILE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+
 .DEFAULT_GOAL := help
 .PHONY: help build demo test census darwin test-darwin arm64 baseline matrix musl gallery soak lint bench install uninstall
 
@@ -16,7 +20,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the command and the library, in target/release
-	$(CARGO) build --release --workspace
+	$(CARGO) build --release --package forkfix-interpose
+	$(COMMAND_PROFILE) $(CARGO) build --release --package forkfix
 
 demo: build ## a real test suite that hangs without forkfix and passes with it
 	tests/demo.sh $(OUT)
@@ -67,10 +72,12 @@ install: build ## PREFIX=/usr/local, DESTDIR=
 	install -m755 $(OUT)/forkfix $(DESTDIR)$(PREFIX)/bin/forkfix
 	install -m755 $(OUT)/$(LIBRARY) $(DESTDIR)$(PREFIX)/lib/forkfix/$(LIBRARY)
 	$(if $(wildcard $(MUSL)),install -m755 $(MUSL) $(DESTDIR)$(PREFIX)/lib/forkfix)
+	install -m755 runners/nextest/forkfix-nextest $(DESTDIR)$(PREFIX)/bin
+	install -m644 runners/ctest/forkfix.cmake $(DESTDIR)$(PREFIX)/lib/forkfix
 	$(OUT)/forkfix generate man > $(DESTDIR)$(PREFIX)/share/man/man1/forkfix.1
 	$(OUT)/forkfix generate bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/forkfix
 	$(OUT)/forkfix generate zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_forkfix
 	$(OUT)/forkfix generate fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/forkfix.fish
 
 uninstall: ## the same PREFIX and DESTDIR
-	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,bin/forkfix lib/forkfix/$(LIBRARY) lib/forkfix/libforkfix-musl.so lib/forkfix/forkfix-musl share/man/man1/forkfix.1 share/bash-completion/completions/forkfix share/zsh/site-functions/_forkfix share/fish/vendor_completions.d/forkfix.fish)
+	$(RM) $(addprefix $(DESTDIR)$(PREFIX)/,bin/forkfix bin/forkfix-nextest lib/forkfix/forkfix.cmake lib/forkfix/$(LIBRARY) lib/forkfix/libforkfix-musl.so lib/forkfix/forkfix-musl share/man/man1/forkfix.1 share/bash-completion/completions/forkfix share/zsh/site-functions/_forkfix share/fish/vendor_completions.d/forkfix.fish)

@@ -88,5 +88,9 @@ cross_build() {
         --remap-path-prefix=$("$rustc" --print sysroot)/lib/rustlib/src=rust"
     # On a Mac, debug information is a list of such paths.
     export CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=none
-    (cd "$root" && $cargo build --release --locked --workspace --target-dir "$target/cross" "${options[@]}")
+    options=(build --release --locked --target-dir "$target/cross" "${options[@]}")
+    (cd "$root" && $cargo "${options[@]}" --package forkfix-interpose)
+    # As in the Makefile.
+    (cd "$root" && CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        $cargo "${options[@]}" --package forkfix)
 }

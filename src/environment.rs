@@ -95,6 +95,13 @@ impl Environment {
         self.set(PRELOAD, &value);
     }
 
+    /// What `FORKFIX_OPTIONS` says of the option `key`.
+    pub(crate) fn option(&self, key: &str) -> Option<String> {
+        let options = self.get(OPTIONS).unwrap_or_default().to_string_lossy();
+        let mut values = options.split(':').filter_map(|entry| entry.split_once('='));
+        values.rfind(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
+    }
+
     /// Overrides options: those of `FORKFIX_OPTIONS` stay unless `overrides` has the same key.
     pub(crate) fn override_options(&mut self, overrides: &[(String, String)]) {
         if overrides.is_empty() {
@@ -174,6 +181,8 @@ mod tests {
     fn options_override_by_key() {
         let mut environment = environment(&["FORKFIX_OPTIONS=log=info::stats=0:statsx=1"]);
         environment.override_options(&[("stats".into(), "1".into())]);
+        assert_eq!(environment.option("stats").as_deref(), Some("1"));
+        assert_eq!(environment.option("colour"), None);
         assert_eq!(environment.0, ["FORKFIX_OPTIONS=log=info:statsx=1:stats=1"]);
     }
 }

@@ -6,15 +6,20 @@ mod cli;
 mod doctor;
 mod environment;
 mod error;
+#[cfg(target_os = "linux")]
+mod examine;
 mod exit;
 mod generate;
 mod handshake;
 mod library;
 mod preset;
 mod prove;
+mod report;
 mod run;
 mod sys;
 mod target;
+#[cfg(target_os = "linux")]
+mod watch;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;

@@ -29,7 +29,7 @@ pub(crate) enum Preset {
 
 impl Preset {
     /// As `--preset` takes it.
-    fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }

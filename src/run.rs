@@ -1,5 +1,5 @@
 //! `forkfix run`: prepares the environment, makes sure that the library will be there, and becomes
-//! the program.
+//! the program, or watches it.
 
 use std::ffi::OsString;
 use std::io::{Write, stderr, stdout};
@@ -14,10 +14,15 @@ use crate::library::Library;
 use crate::preset::{self, Preset};
 use crate::sys::{self, PRELOAD};
 use crate::target::{Listing, SHELL, Target};
+#[cfg(target_os = "linux")]
+use crate::watch;
 
 /// Runs the command of `args` in place of this process. Comes back with an error, or with success if the
 /// options asked for help.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
+    if args.watch.watch && cfg!(target_os = "macos") {
+        return Err(Error::WatchSystem);
+    }
     if args.presets.contains(&Preset::Help) {
         let _ = writeln!(stdout(), "{}", preset::Help);
         return Ok(ExitCode::SUCCESS);
@@ -44,7 +49,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
         }
         other => other?,
     }
-    Err(execute(&target, &args.command, &environment))
+    let exec = |environment: &Environment| execute(&target, &args.command, environment);
+    #[cfg(target_os = "linux")]
+    if args.watch.watch {
+        return watch::run(&args.watch, args.stats, &args.command, environment, exec);
+    }
+    Err(exec(&environment))
 }
 
 /// The environment that this command got, without what would turn a program into a handshake.

@@ -7,6 +7,10 @@ mod common;
 
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/doctor_hostile.rs"]
+mod doctor_hostile;
+#[path = "cli/doctor_runtimes.rs"]
+mod doctor_runtimes;
 #[path = "cli/fixture.rs"]
 mod fixture;
 #[path = "cli/foreign.rs"]

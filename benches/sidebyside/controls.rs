@@ -15,12 +15,12 @@ const MALLOCS: [(&str, &str, &str); 3] = [
     ("malloc of mimalloc", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2.0", "libmimalloc2.0"),
 ];
 
-const RUBY: &str = "lock = Mutex.new; sum = 0
+pub(crate) const RUBY: &str = "lock = Mutex.new; sum = 0
 threads = 4.times.map { Thread.new { 1_500_000.times { lock.synchronize { sum += 1 } } } }
 20.times { Process.wait(fork { lock.synchronize { exit!(0) } }) }
 threads.each(&:join); exit(sum == 6_000_000)";
 
-const NODE: &str = "const { Worker } = require('worker_threads'), { spawnSync } = require('child_process');
+pub(crate) const NODE: &str = "const { Worker } = require('worker_threads'), { spawnSync } = require('child_process');
 for (let i = 0; i < 2; i++) new Worker('let x = 0; for (let i = 0; i < 4e8; i++) x += i % 7', { eval: true });
 for (let i = 0; i < 20; i++) if (spawnSync('true').status !== 0) process.exit(1);";
 

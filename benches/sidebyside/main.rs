@@ -9,8 +9,7 @@
 //! twice more if there is time, because other programs disturb the clock; the line says so.
 //!
 //! `--quick`, or `FORKFIX_BENCH_QUICK=1`, measures less and takes under a minute. Words select
-//! tables: `cargo bench --bench sidebyside -- idle busy`; `programs` takes many minutes, and has to be asked
-//! for.
+//! tables: `cargo bench --bench sidebyside -- idle busy`; those that take minutes have to be asked for.
 
 mod controls;
 mod effort;
@@ -22,9 +21,11 @@ mod machine;
 mod peers;
 mod programs;
 mod report;
+mod reports;
 mod rows;
 mod size;
 mod startup;
+mod watch;
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
@@ -76,7 +77,7 @@ fn main() -> ExitCode {
 type Measure = fn(&Programs, Effort) -> Section;
 
 /// All tables, with the words that select them.
-const TABLES: [(&str, Measure); 12] = [
+const TABLES: [(&str, Measure); 16] = [
     ("rows", rows::section),
     ("instructions", instructions::section),
     ("peers", peers::section),
@@ -87,12 +88,16 @@ const TABLES: [(&str, Measure); 12] = [
     ("busy", forks::busy),
     ("start", startup::section),
     ("size", size::section),
+    ("reports", reports::section),
+    ("hangs", watch::hangs),
+    ("supervisor", watch::supervisor),
+    ("watch", watch::programs),
     ("programs", programs::section),
     ("controls", controls::section),
 ];
 
 /// Tables that take many minutes: only for who asks for them.
-const LONG: [&str; 2] = ["programs", "controls"];
+const LONG: [&str; 5] = ["hangs", "supervisor", "watch", "programs", "controls"];
 
 /// The tables that the arguments select: all short ones without a word, none with an unknown one.
 fn choose(arguments: &[String]) -> Vec<(&'static str, Measure)> {

@@ -89,7 +89,10 @@ pub(crate) fn wait(me: &Slot, scope: Scope) {
         ticket = GATE.ticket();
         found = survey(me, scope, start, most);
     }
-    stats::waited((sys::monotonic_ns() - start) / 1000);
+    let waited_ns = sys::monotonic_ns() - start;
+    stats::waited(waited_ns / 1000);
+    #[cfg(target_os = "linux")]
+    crate::record::waited(waited_ns);
 }
 
 /// Threads that the forker has to wait for, with the family they are in.

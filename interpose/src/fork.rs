@@ -6,13 +6,13 @@
 //!     prepare()               our one registered triple, see `triple`
 //!       application prepare handlers, newest first, gate open
 //!       close the gate, wait for readers          (signals blocked from here)
-//!       look for pools of threads
+//!       look for pools of threads; record who does what
 //!       allocator prepare handlers
 //!     libc takes its own locks, clones
 //!     parent()                          child()
 //!                                         free our own locks
 //!       allocator parent handlers         allocator child handlers
-//!       open the gate                     repair; open the gate; renew pools
+//!       open the gate                     repair; open the gate; renew pools; record that
 //!       application parent handlers       application child handlers
 //! ```
 //!
@@ -53,6 +53,8 @@ pub(crate) fn prepare() {
         #[cfg(target_env = "gnu")]
         pools::look();
     }
+    #[cfg(target_os = "linux")]
+    crate::record::forking();
     let allocators = || atfork::run(Phase::Prepare, Tier::Allocator, bound);
     #[cfg(target_env = "gnu")]
     if atfork::any(Tier::Allocator, bound) {
@@ -91,6 +93,8 @@ fn finish(phase: Phase, repair: fn()) {
     #[cfg(target_os = "linux")]
     if phase == Phase::Parent {
         crate::locks::tell();
+    } else {
+        crate::record::ready();
     }
     atfork::run(phase, Tier::Application, bound);
     forks.pop();
@@ -104,7 +108,10 @@ pub(crate) unsafe fn fork() -> pid_t {
     if pid < 0 {
         stats::FAILED.add();
         #[cfg(target_os = "linux")]
-        crate::history::failed();
+        {
+            crate::history::failed();
+            crate::record::failed();
+        }
     }
     pid
 }

@@ -41,6 +41,7 @@ static MASK: AtomicU64 = AtomicU64::new(0);
 ///
 /// False if it could not be closed: this is a child of `_Fork` or of a raw `clone` that copied the
 /// gate while another thread held it.
+#[inline(never)]
 pub(crate) fn close(scope: Scope) -> bool {
     let me = slot::mine();
     let mask = sys::block_signals();
@@ -57,6 +58,8 @@ pub(crate) fn close(scope: Scope) -> bool {
     me.word.store(FORKER, Ordering::Relaxed);
     HELD.store(0, Ordering::Relaxed);
     GATE.close();
+    #[cfg(target_os = "linux")]
+    crate::record::closing();
     drain::wait(me, scope);
     if scope == Scope::All {
         hold(me);

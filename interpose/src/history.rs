@@ -43,7 +43,7 @@ fn execs() -> u32 {
 /// Counts a fork. For the forker, with the gate closed, after the drain.
 pub(crate) fn forking() {
     if counter(&EXECS).is_none() {
-        let page = sys::map_shared(SIZE);
+        let page = sys::map_for_children(SIZE);
         EXECS.store(page.map_or(ptr::null_mut(), |page| page.as_ptr().cast()), Ordering::Relaxed);
     }
     FORKS.fetch_add(1, Ordering::Relaxed);

@@ -25,6 +25,7 @@
 //! | `spawn`, `preload` | the environment that new programs get |
 //! | `hooks` | bodies of hooks that do more than pass the gate |
 //! | `warmup` | macOS: what is initialised at load, so that no child need do it |
+//! | `record` | Linux: what happens, told to a supervisor that watches |
 //! | `options`, `logger`, `stats`, `text` | what the user asked for, and what the user is told |
 //! | `sys` | system calls, and all that differs by operating system |
 //!
@@ -87,6 +88,8 @@ mod pools;
 mod preload;
 #[cfg(not(loom))]
 mod reader;
+#[cfg(all(target_os = "linux", not(loom)))]
+mod record;
 #[cfg(not(loom))]
 mod rows;
 #[cfg(not(loom))]

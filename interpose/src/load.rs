@@ -4,15 +4,15 @@
 //! every hook works for them too.
 
 use core::ffi::CStr;
-use core::fmt::Write;
+use core::fmt::{Display, Write};
 
 use crate::options::{self, Request};
 use crate::text::Text;
-#[cfg(target_os = "linux")]
-use crate::threads;
 #[cfg(target_os = "macos")]
 use crate::warmup;
 use crate::{atfork, barrier, child, errno, logger, next, object, preload, stats, sys, triple};
+#[cfg(target_os = "linux")]
+use crate::{record, threads};
 
 #[cfg_attr(not(test), ctor::ctor(unsafe, naked))]
 #[cfg_attr(test, expect(dead_code, reason = "the test process stays as it is"))]
@@ -30,6 +30,12 @@ extern "C" fn load() {
     }
     if !problem.as_str().is_empty() {
         complain(problem.as_str());
+    }
+    #[cfg(target_os = "linux")]
+    if !options::off()
+        && let Err(problem) = record::open()
+    {
+        complain(problem);
     }
     next::resolve_all();
     find_what_the_system_has();
@@ -125,8 +131,8 @@ fn help(fd: i32) {
 }
 
 /// A bad option of a library that was preloaded by hand: one sentence, then on with what is known.
-fn complain(problem: &str) {
-    let mut line = Text::<512>::new();
+fn complain(problem: impl Display) {
+    let mut line = Text::<1536>::new();
     let _ = write!(line, "forkfix: {problem}");
     line.end_line();
     sys::write(libc::STDERR_FILENO, line.as_bytes());

@@ -9,6 +9,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use log::LevelFilter;
 
 use crate::atfork;
+#[cfg(target_os = "linux")]
+use crate::record;
 #[cfg(target_os = "macos")]
 use crate::warmup;
 
@@ -25,6 +27,8 @@ static LOCKS_MS: AtomicU32 = AtomicU32::new(10);
 static POOLS: AtomicBool = AtomicBool::new(true);
 #[cfg(target_os = "linux")]
 static ORPHANS: AtomicU32 = AtomicU32::new(Orphans::Repair as u32);
+#[cfg(target_os = "linux")]
+static BACKTRACE: AtomicBool = AtomicBool::new(true);
 static OFF: AtomicBool = AtomicBool::new(false);
 
 /// The longest budget that makes sense: a fork that takes a minute counts as hung.
@@ -106,6 +110,23 @@ const OPTIONS: &[Opt] = &[
         set: |value| {
             let choice = Orphans::ALL.iter().find(|(name, _)| *name == value);
             choice.map(|(_, choice)| ORPHANS.store(*choice as u32, Ordering::Relaxed)).is_some()
+        },
+    },
+    #[cfg(target_os = "linux")]
+    Opt {
+        key: "record",
+        takes: "the path of a directory that only you may use",
+        about: "where forkfix run --watch reads what happens (default none)",
+        set: record::choose,
+    },
+    #[cfg(target_os = "linux")]
+    Opt {
+        key: "backtrace",
+        takes: "on or off",
+        about: "whether a fork that is recorded notes where each thread is (default on)",
+        set: |value| {
+            BACKTRACE.store(value == "on", Ordering::Relaxed);
+            matches!(value, "on" | "off")
         },
     },
     #[cfg(target_env = "gnu")]
@@ -290,6 +311,12 @@ pub(crate) fn locks_ns() -> u64 {
     #[cfg(target_os = "macos")]
     let ms = 0u32;
     u64::from(ms) * 1_000_000
+}
+
+/// Whether a fork that is recorded notes where each thread is.
+#[cfg(target_os = "linux")]
+pub(crate) fn backtrace() -> bool {
+    BACKTRACE.load(Ordering::Relaxed)
 }
 
 /// Whether OpenMP's pools begin anew in a child.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::exit;
 use crate::prove;
+use crate::report;
 use crate::target::macho::Obstacle;
 use crate::target::privilege::Privilege;
 
@@ -144,8 +145,25 @@ pub(crate) enum Error {
         cause: Box<Self>,
     },
 
+    // The program was to be watched.
+    WatchSystem,
+    Recording {
+        path: PathBuf,
+        source: io::Error,
+    },
+    ReportFile {
+        path: PathBuf,
+        source: io::Error,
+    },
+    Supervise {
+        source: io::Error,
+    },
+
     /// `forkfix prove` could not measure.
     Prove(prove::Error),
+
+    /// `forkfix report` could not write one.
+    Report(report::Error),
 }
 
 impl Error {

@@ -255,7 +255,34 @@ impl Display for Error {
                 let script = script.display();
                 write!(f, "'{script}' is a script: {cause}")
             }
+            Self::WatchSystem => write!(
+                f,
+                "--watch looks into processes by ways that only Linux has; leave it out on {NAME}, where \
+                 the program is protected all the same"
+            ),
+            Self::Recording { path, source } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "a private directory for what is recorded cannot be made in '{path}' ({source}); \
+                     set TMPDIR to a directory of yours that has room and no colon in its path"
+                )
+            }
+            Self::ReportFile { path, source } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "the report '{path}' cannot be written ({source}); name a file in a directory that \
+                     exists and that this user may write to"
+                )
+            }
+            Self::Supervise { source } => write!(
+                f,
+                "the program could not be started under supervision ({source}); raise the limits on \
+                 processes and open files, or leave --watch out"
+            ),
             Self::Prove(error) => write!(f, "{error}"),
+            Self::Report(error) => write!(f, "{error}"),
         }
     }
 }

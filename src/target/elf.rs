@@ -9,8 +9,10 @@ use std::path::PathBuf;
 
 use object::elf::{self, FileHeader64};
 use object::read::ReadCache;
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, ReadRef};
+
+use super::limited::Limited;
 
 /// The facts of an ELF image that decide whether a library can be preloaded into it.
 pub(crate) struct Image {
@@ -19,10 +21,6 @@ pub(crate) struct Image {
     shared: bool,
     /// The loader it asks for; without one it is statically linked.
     pub(crate) interpreter: Option<PathBuf>,
-    /// Built by Go, whose runtime makes its system calls itself.
-    pub(crate) is_go: bool,
-    /// Has code built by Rust.
-    pub(crate) is_rust: bool,
 }
 
 impl Image {
@@ -67,11 +65,10 @@ pub(crate) fn read(head: &[u8], file: File) -> Option<Image> {
     if !shared && kind != elf::ET_EXEC.0 {
         return None;
     }
-    let mut image =
-        Image { class, machine, shared, interpreter: None, is_go: false, is_rust: false };
+    let mut image = Image { class, machine, shared, interpreter: None };
     if image.foreign_machine().is_none() {
         let data = ReadCache::new(file);
-        image.read_headers(&data).ok()?;
+        image.read_headers(Limited::new(&data)).ok()?;
     }
     Some(image)
 }
@@ -85,16 +82,6 @@ impl Image {
                 self.interpreter = Some(PathBuf::from(OsStr::from_bytes(path)));
             }
         }
-        // Sections only help to say more; a program runs without them.
-        if let Ok(sections) = header.sections(endian, data) {
-            let find = |name: &[u8]| sections.section_by_name(endian, name);
-            self.is_go = find(b".note.go.buildid").or_else(|| find(b".go.buildinfo")).is_some();
-            let comment =
-                find(b".comment").and_then(|(_, section)| section.data(endian, data).ok());
-            let rustc = b"rustc version";
-            self.is_rust =
-                comment.is_some_and(|text| text.windows(rustc.len()).any(|window| window == rustc));
-        }
         Ok(())
     }
 }
@@ -105,14 +92,8 @@ mod tests {
 
     #[test]
     fn machines_are_named_with_their_width() {
-        let image = |class: u8, machine: u16| Image {
-            class,
-            machine,
-            shared: true,
-            interpreter: None,
-            is_go: false,
-            is_rust: false,
-        };
+        let image =
+            |class: u8, machine: u16| Image { class, machine, shared: true, interpreter: None };
         let name = |class, machine| image(class, machine).foreign_machine();
         assert_eq!(name(1, 3).as_deref(), Some("32-bit x86"));
         assert_eq!(name(2, 243).as_deref(), Some("64-bit riscv"));

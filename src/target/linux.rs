@@ -93,6 +93,11 @@ impl Target {
         Ok(interpreter)
     }
 
+    /// Whether glibc is its C library.
+    pub(crate) fn runs_on_glibc(&self) -> bool {
+        self.direct_loader().is_ok_and(|loader| !is_musl(loader))
+    }
+
     /// The library that the program needs in place of `library`, which is for glibc, because it runs on
     /// musl; `None` if it does not.
     pub(crate) fn other_library(&self, library: &Library) -> Result<Option<Library>, Error> {

@@ -47,6 +47,11 @@ pub(crate) fn loader_reason(line: &str) -> &str {
 }
 
 impl Target {
+    /// Whether glibc is its C library.
+    pub(crate) fn runs_on_glibc(&self) -> bool {
+        false
+    }
+
     /// None: there is one system library.
     pub(crate) fn other_library(&self, _library: &Library) -> Result<Option<Library>, Error> {
         Ok(None)

@@ -7,6 +7,7 @@
 mod elf;
 mod find;
 pub(crate) mod kind;
+pub(crate) mod limited;
 pub(crate) mod macho;
 pub(crate) mod privilege;
 #[cfg(target_os = "linux")]
@@ -113,6 +114,7 @@ pub(crate) struct Listing {
     pub(crate) ignored: Vec<(String, String)>,
 }
 
+#[cfg(target_os = "linux")]
 impl Listing {
     /// Whether a library whose file name starts with `prefix` would be mapped.
     pub(crate) fn has(&self, prefix: &str) -> bool {

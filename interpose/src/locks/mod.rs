@@ -72,7 +72,7 @@ pub(crate) use holder::is_inside;
 #[cfg(not(loom))]
 pub(crate) use ledger::Ledger;
 #[cfg(not(loom))]
-pub(crate) use orphans::{note, tell, tell_late};
+pub(crate) use orphans::{NOTES, Noted, not_noted, note, noted, tell, tell_late};
 #[cfg(not(loom))]
 pub(crate) use repair::repair;
 

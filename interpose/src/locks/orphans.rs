@@ -11,10 +11,10 @@ use super::{Kind, forker, layout};
 use crate::options::{self, Orphans};
 use crate::slot::{self, Slot};
 use crate::text::Text;
-use crate::{history, object, stats, sys};
+use crate::{history, object, record, stats, sys};
 
 /// Locks that are told of at one fork; others are only counted.
-const NOTES: usize = 16;
+pub(crate) const NOTES: usize = 16;
 /// Locks that are remembered as told.
 const TOLD: usize = 256;
 
@@ -53,11 +53,43 @@ pub(crate) fn note(me: &Slot) {
                 push(holding.lock, holding.kind, tid);
             }
         }
-        if log::log_enabled!(log::Level::Info) {
+    }
+    if log::log_enabled!(log::Level::Info) || record::on() {
+        note_semaphores(me);
+    }
+}
+
+/// Notes those as well that may only be signals from one thread to another: what is left of the room.
+fn note_semaphores(me: &Slot) {
+    for slot in slot::all().filter(|slot| !core::ptr::eq(*slot, me)) {
+        let tid = slot.tid.load(Ordering::Relaxed);
+        if let Some(ledger) = slot.ledger().filter(|_| tid != 0) {
             let taken = ledger.semaphores().filter(|address| layout::taker(*address) == Some(tid));
             taken.for_each(|address| push(address, Kind::Semaphore, tid));
         }
     }
+}
+
+/// A lock that was noted.
+pub(crate) struct Noted {
+    pub(crate) lock: usize,
+    pub(crate) kind: &'static str,
+    pub(crate) tid: u32,
+    /// It may be no more than a signal that the thread has received.
+    pub(crate) is_semaphore: bool,
+}
+
+/// The locks that were noted at this fork, as many as there was room for.
+pub(crate) fn noted() -> impl Iterator<Item = Noted> {
+    NOTED.iter().take(COUNT.load(Ordering::Relaxed)).filter_map(|note| {
+        let kind = Kind::from_code(note.kind.load(Ordering::Relaxed))?;
+        Some(Noted {
+            lock: note.lock.load(Ordering::Relaxed),
+            kind: kind.name(),
+            tid: note.tid.load(Ordering::Relaxed),
+            is_semaphore: kind == Kind::Semaphore,
+        })
+    })
 }
 
 fn push(lock: usize, kind: Kind, tid: u32) {
@@ -73,6 +105,11 @@ fn push(lock: usize, kind: Kind, tid: u32) {
     }
     COUNT.store(count + 1, Ordering::Relaxed);
     stats::ORPHANED.add();
+}
+
+/// How many there was no room for.
+pub(crate) fn not_noted() -> usize {
+    COUNT.load(Ordering::Relaxed).saturating_sub(NOTES)
 }
 
 /// Whether the fork found a lock held that a child has to be given free.

@@ -6,8 +6,8 @@ use libc::{pid_t, posix_spawn_file_actions_t, posix_spawnattr_t};
 
 use super::{Str, with_environment};
 use crate::environ::{self, Strs};
-use crate::history;
 use crate::table::next;
+use crate::{history, record};
 
 /// Calls the next definition of `$name` with the environment made from `$env`, which stands where
 /// the arguments say so.
@@ -22,9 +22,20 @@ macro_rules! start {
     }};
 }
 
-/// The same for a function that does not come back if it succeeds.
+/// The same for exec of the program at `$path`.
 macro_rules! exec {
-    ($($call:tt)*) => { history::executing(|| start!($($call)*)) };
+    ($name:ident, $path:expr, $env:expr, |$with:ident| ($($arg:expr),*)) => {{
+        let next = next::$name.ensure();
+        let start = |$with: Strs| {
+            record::exec($path);
+            // SAFETY: the caller's arguments, with an environment made from theirs.
+            let result = history::executing(|| unsafe { next($($arg),*) });
+            record::exec_failed();
+            result
+        };
+        // SAFETY: the caller's environment.
+        unsafe { with_environment($env, || true, start) }
+    }};
 }
 
 /// The hook for `posix_spawn`.
@@ -53,35 +64,35 @@ pub(crate) unsafe fn posix_spawnp(
 
 /// The hook for `execve`.
 pub(crate) unsafe fn execve(path: Str, argv: Strs, env: Strs) -> c_int {
-    exec!(execve, env, |env| (path, argv, env))
+    exec!(execve, path, env, |env| (path, argv, env))
 }
 
 /// The hook for `execv`: `execve` with `environ` (execv(3)).
 pub(crate) unsafe fn execv(path: Str, argv: Strs) -> c_int {
-    exec!(execve, environ::current(), |env| (path, argv, env))
+    exec!(execve, path, environ::current(), |env| (path, argv, env))
 }
 
 /// The hook for `execvpe`.
 pub(crate) unsafe fn execvpe(file: Str, argv: Strs, env: Strs) -> c_int {
-    exec!(execvpe, env, |env| (file, argv, env))
+    exec!(execvpe, file, env, |env| (file, argv, env))
 }
 
 /// The hook for `execvp`: `execvpe` with `environ` (posix/execvp.c).
 pub(crate) unsafe fn execvp(file: Str, argv: Strs) -> c_int {
-    exec!(execvpe, environ::current(), |env| (file, argv, env))
+    exec!(execvpe, file, environ::current(), |env| (file, argv, env))
 }
 
 /// The hook for `fexecve`, the only one that takes no environment for an error (posix/fexecve.c).
 pub(crate) unsafe fn fexecve(fd: c_int, argv: Strs, env: Strs) -> c_int {
     if env.is_null() {
         // SAFETY: the caller's arguments.
-        return history::executing(|| unsafe { next::fexecve.ensure()(fd, argv, env) });
+        return unsafe { next::fexecve.ensure()(fd, argv, env) };
     }
-    exec!(fexecve, env, |env| (fd, argv, env))
+    exec!(fexecve, c"(a descriptor)".as_ptr(), env, |env| (fd, argv, env))
 }
 
 /// The hook for `execveat`.
 #[cfg(target_env = "gnu")]
 pub(crate) unsafe fn execveat(fd: c_int, path: Str, argv: Strs, env: Strs, flags: c_int) -> c_int {
-    exec!(execveat, env, |env| (fd, path, argv, env, flags))
+    exec!(execveat, path, env, |env| (fd, path, argv, env, flags))
 }

@@ -87,18 +87,20 @@ macro_rules! sys {
 }
 pub(super) use sys;
 
-/// Sleeps while `word` has the value `expected`, for `timeout_ns` nanoseconds at the most.
+/// Sleeps while `word` has the value `expected`, for `timeout_ns` nanoseconds at the most; without an end, also for
+/// those who look from outside, if that is centuries.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout_ns: u64) -> Wait {
     let timeout = libc::timespec {
         tv_sec: i64::try_from(timeout_ns / 1_000_000_000).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(timeout_ns % 1_000_000_000).unwrap_or(0),
     };
+    let endless = timeout_ns >= u64::MAX / 2;
     let result = sys!(
         SYS_futex,
         word.as_ptr(),
         libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
         expected,
-        &raw const timeout,
+        if endless { ptr::null() } else { &raw const timeout },
     );
     if result == -(libc::ETIMEDOUT as isize) { Wait::TimedOut } else { Wait::Look }
 }
@@ -218,7 +220,6 @@ pub(crate) fn open_read(path: &core::ffi::CStr) -> Option<c_int> {
 }
 
 /// Reads as many entries of directory `fd` as fit; `None` if there are none left.
-#[cfg(target_env = "gnu")]
 pub(crate) fn list(fd: c_int, buffer: &mut [u8]) -> Option<usize> {
     let len = sys!(SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len());
     usize::try_from(len).ok().filter(|len| *len > 0)
@@ -249,31 +250,25 @@ pub(crate) fn abort() -> ! {
 
 /// Maps `size` bytes of zeroed memory; `None` if the kernel has none to give.
 pub(crate) fn map(size: usize) -> Option<ptr::NonNull<u8>> {
-    map_with(size, libc::MAP_PRIVATE)
+    mmap(size, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
 }
 
 /// The same, shared with the children of this process.
-pub(crate) fn map_shared(size: usize) -> Option<ptr::NonNull<u8>> {
-    map_with(size, libc::MAP_SHARED)
+pub(crate) fn map_for_children(size: usize) -> Option<ptr::NonNull<u8>> {
+    mmap(size, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1)
 }
 
-fn map_with(size: usize, sharing: c_int) -> Option<ptr::NonNull<u8>> {
-    let result = sys!(
-        SYS_mmap,
-        0,
-        size,
-        libc::PROT_READ | libc::PROT_WRITE,
-        sharing | libc::MAP_ANONYMOUS,
-        -1isize,
-        0,
-    );
+/// Maps memory to read and write.
+pub(super) fn mmap(size: usize, flags: c_int, fd: c_int) -> Option<ptr::NonNull<u8>> {
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let result = sys!(SYS_mmap, 0, size, access, flags, fd as isize, 0);
     if (-4095..0).contains(&result) {
         return None;
     }
     ptr::NonNull::new(ptr::with_exposed_provenance_mut(result as usize))
 }
 
-/// Unmaps what [`map`] or [`map_shared`] returned.
+/// Unmaps what [`map`] or one of its kin returned.
 ///
 /// # Safety
 ///

@@ -26,7 +26,47 @@ pub(crate) unsafe fn peek(from: usize, to: *mut c_void, len: usize) -> bool {
     }
 }
 
-/// The same by calls that nobody refuses: the kernel reads the memory because it is written to a pipe. `len`
+/// Copies as much of the memory from `from` on as can be read, at most 16 KiB. Returns how many bytes
+/// that is.
+pub(crate) fn peek_prefix(from: usize, to: &mut [u8]) -> usize {
+    // Some kernels copy a part of a piece, others all of it or none.
+    let mut pieces = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; PIECES];
+    let (mut count, mut len) = (0, 0);
+    for piece in &mut pieces {
+        let part = (to.len() - len).min(PAGE - (from + len) % PAGE);
+        if part == 0 {
+            break;
+        }
+        piece.iov_base = ptr::with_exposed_provenance_mut(from + len);
+        piece.iov_len = part;
+        count += 1;
+        len += part;
+    }
+    let local = libc::iovec { iov_base: to.as_mut_ptr().cast(), iov_len: len };
+    let pid = getpid();
+    match sys!(SYS_process_vm_readv, pid, &raw const local, 1, pieces.as_ptr(), count, 0) {
+        error if error == -(libc::EFAULT as isize) => 0,
+        copied if copied >= 0 => copied.unsigned_abs(),
+        _ => pieces.iter().take(count).map_while(|piece| piece_through_pipe(from, piece, to)).sum(),
+    }
+}
+
+/// Copies one piece of the memory from `from` on to its place. Returns how long it is.
+fn piece_through_pipe(from: usize, piece: &libc::iovec, to: &mut [u8]) -> Option<usize> {
+    let begin = piece.iov_base.addr() - from;
+    let place = to.get_mut(begin..begin + piece.iov_len)?;
+    // SAFETY: so much room, not more than a pipe takes.
+    let copied =
+        unsafe { peek_through_pipe(piece.iov_base.addr(), place.as_mut_ptr().cast(), place.len()) };
+    copied.then_some(piece.iov_len)
+}
+
+/// The smallest pages of memory that there are.
+const PAGE: usize = 4096;
+/// What [`peek_prefix`] copies at the most, less a part of a page at either end.
+const PIECES: usize = 5;
+
+/// [`peek`] by calls that nobody refuses: the kernel reads the memory because it is written to a pipe. `len`
 /// is at most `PIPE_BUF`, so it is there as a whole or not at all.
 ///
 /// # Safety
@@ -74,7 +114,6 @@ mod tests {
 
     /// A page, and one behind it that nobody may read.
     fn check(peek: Peek) {
-        const PAGE: usize = 4096;
         const NEVER_MAPPED: usize = 8;
         let pages = map(2 * PAGE).expect("there is memory");
         let start = pages.as_ptr().expose_provenance();
@@ -98,6 +137,23 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_read_up_to_its_end() {
+        check_prefix();
+    }
+
+    fn check_prefix() {
+        let pages = map(3 * PAGE).expect("there is memory");
+        let start = pages.as_ptr().expose_provenance();
+        assert_eq!(sys!(SYS_mprotect, start + 2 * PAGE, PAGE, libc::PROT_NONE), 0);
+        let mut bytes = [1u8; 2 * PAGE];
+        assert_eq!(peek_prefix(start + PAGE / 2, &mut bytes), PAGE + PAGE / 2);
+        assert!(bytes[..PAGE + PAGE / 2].iter().all(|byte| *byte == 0) && bytes[2 * PAGE - 1] == 1);
+        assert_eq!(peek_prefix(start + 2 * PAGE, &mut bytes), 0);
+        // SAFETY: nobody uses it.
+        unsafe { unmap(pages, 3 * PAGE) };
+    }
+
+    #[test]
     fn memory_is_read_where_there_is_some() {
         check(peek);
         check(peek_through_pipe);
@@ -111,6 +167,7 @@ mod tests {
             let none = ptr::null::<u8>();
             assert_eq!(sys!(SYS_process_vm_readv, 0, none, 0, none, 0, 0), -(libc::EPERM as isize));
             check(peek);
+            check_prefix();
         });
         filtered.join().expect("the memory was read");
     }

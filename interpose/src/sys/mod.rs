@@ -5,6 +5,8 @@
 //! system calls; macOS promises only the functions of libSystem, so there they call those.
 
 #[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
@@ -12,9 +14,11 @@ mod macos;
 mod memory;
 #[cfg(target_os = "linux")]
 mod observe;
-#[cfg(target_env = "gnu")]
+#[cfg(target_os = "linux")]
 mod threads;
 
+#[cfg(target_os = "linux")]
+pub(crate) use files::*;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 #[cfg(target_os = "macos")]
@@ -23,7 +27,7 @@ pub(crate) use macos::*;
 pub(crate) use memory::*;
 #[cfg(target_os = "linux")]
 pub(crate) use observe::*;
-#[cfg(target_env = "gnu")]
+#[cfg(target_os = "linux")]
 pub(crate) use threads::*;
 
 /// How a wait for a changed word ended.

@@ -1,10 +1,11 @@
 //! What another thread of this process is doing, as `/proc` tells it.
 
+use core::ffi::CStr;
 use core::fmt::Write;
 
 use libc::c_int;
 
-use super::{Activity, close, gettid, open_read, peek, peer, read};
+use super::{Activity, close, gettid, open_at, peek, peer, read};
 use crate::family::HarmlessWait;
 use crate::text::Text;
 
@@ -91,11 +92,39 @@ fn thread_syscall(tid: u32) -> Option<InSyscall> {
 pub(crate) fn thread_file<'a>(tid: u32, name: &str, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let mut path = Text::<48>::new();
     write!(path, "/proc/self/task/{tid}/{name}\0").ok()?;
-    let path = core::ffi::CStr::from_bytes_until_nul(path.as_bytes()).ok()?;
-    let fd = open_read(path)?;
+    beginning(libc::AT_FDCWD, &path, buffer)
+}
+
+/// The same with the open directory of all threads, which is faster.
+pub(crate) fn listed_file<'a>(
+    threads: c_int,
+    tid: u32,
+    name: &str,
+    buffer: &'a mut [u8],
+) -> Option<&'a [u8]> {
+    let mut path = Text::<48>::new();
+    write!(path, "{tid}/{name}\0").ok()?;
+    beginning(threads, &path, buffer)
+}
+
+fn beginning<'a>(from: c_int, path: &Text<48>, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let path = CStr::from_bytes_until_nul(path.as_bytes()).ok()?;
+    let fd = open_at(from, path, libc::O_RDONLY).ok()?;
     let len = read(fd, buffer);
     close(fd);
     buffer.get(..len?)
+}
+
+/// Where thread `tid`, listed in the open directory `threads`, left user code: its program counter and its
+/// stack pointer. `None` if it runs. Format: proc(5), `/proc/pid/syscall`.
+pub(crate) fn left_user_code(threads: c_int, tid: u32) -> Option<(u64, u64)> {
+    last_two(listed_file(threads, tid, "syscall", &mut [0; 256])?)
+}
+
+fn last_two(line: &[u8]) -> Option<(u64, u64)> {
+    let mut words = core::str::from_utf8(line).ok()?.split_ascii_whitespace().rev();
+    let mut hex = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
+    Some((hex()?, hex()?))
 }
 
 fn parse(line: &[u8]) -> Option<InSyscall> {
@@ -180,6 +209,17 @@ mod tests {
     const POLL: i64 = libc::SYS_poll;
     #[cfg(not(target_arch = "x86_64"))]
     const POLL: i64 = libc::SYS_ppoll;
+
+    #[test]
+    fn the_last_two_words_are_addresses() {
+        assert_eq!(
+            last_two(b"7 0x1 0x2 0x0 0x0 0x0 0x0 0x7ffc00 0x7f00\n"),
+            Some((0x7f00, 0x7ffc00))
+        );
+        assert_eq!(last_two(b"-1 0x7ffc00 0x7f00\n"), Some((0x7f00, 0x7ffc00)));
+        assert_eq!(last_two(b"running\n"), None);
+        assert_eq!(last_two(b"0x1"), None);
+    }
 
     #[test]
     fn running_and_garbage_are_unknown() {

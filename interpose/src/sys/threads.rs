@@ -1,10 +1,21 @@
 //! The threads of this process, as `/proc` lists them.
 
-use super::{Activity, activity, close, list, observe, open_read};
+use libc::c_int;
 
-/// Whether `is` holds for some thread of this process. One may be left out while another ends: the kernel goes
-/// on by number in a list that became shorter (`fs/proc/base.c`). Format: getdents(2).
+#[cfg(target_env = "gnu")]
+use super::{Activity, activity, observe};
+use super::{close, list, open_read};
+
+/// Whether `is` holds for some thread of this process.
+#[cfg(target_env = "gnu")]
 pub(crate) fn any_thread(mut is: impl FnMut(u32) -> bool) -> bool {
+    any_listed(|_, tid| is(tid))
+}
+
+/// Whether `is` holds for some thread of this process, given with the directory that has a directory about it.
+/// One may be left out while another ends: the kernel goes on by number in a list that became shorter
+/// (`fs/proc/base.c`). Format: getdents(2).
+pub(crate) fn any_listed(mut is: impl FnMut(c_int, u32) -> bool) -> bool {
     let Some(fd) = open_read(c"/proc/self/task") else {
         return false;
     };
@@ -14,7 +25,7 @@ pub(crate) fn any_thread(mut is: impl FnMut(u32) -> bool) -> bool {
         let mut rest = entries.get(..len).unwrap_or_default();
         while !found && let Some((name, others)) = split_entry(rest) {
             let tid = core::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
-            found = tid.is_some_and(&mut is);
+            found = tid.is_some_and(|tid| is(fd, tid));
             rest = others;
         }
     }
@@ -32,6 +43,7 @@ fn split_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Whether thread `tid` runs, or is about to, and blocks all signals that libc lets anybody block: not
 /// SIGKILL, SIGSTOP and its own two. Format: proc(5), `/proc/pid/status`.
+#[cfg(target_env = "gnu")]
 pub(crate) fn runs_without_signals(tid: u32) -> bool {
     let mut status = [0; 2048];
     let Some(status) = observe::thread_file(tid, "status", &mut status) else {
@@ -47,13 +59,14 @@ pub(crate) fn runs_without_signals(tid: u32) -> bool {
 }
 
 /// The value of a line of `/proc/pid/status`.
+#[cfg(target_env = "gnu")]
 fn field<'a>(status: &'a [u8], name: &str) -> Option<&'a str> {
     let mut lines = status.split(|byte| *byte == b'\n');
     let value = lines.find_map(|line| line.strip_prefix(name.as_bytes()))?;
     core::str::from_utf8(value).ok().map(str::trim)
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_env = "gnu"))]
 mod tests {
     use super::*;
     use crate::sys::gettid;

@@ -19,6 +19,7 @@ use object::read::ReadCache;
 use object::read::macho::{FatArch, MachHeader, MachOFatFile, Section, Segment};
 use object::{Endianness, ReadRef};
 
+use super::limited::Limited;
 use signature::Signature;
 pub(crate) use verdict::Obstacle;
 #[cfg(any(target_os = "macos", test))]
@@ -32,10 +33,6 @@ const MOST_SLICES: u32 = 30;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct File {
     slices: Vec<Slice>,
-    /// Built by Go, whose runtime makes its system calls itself.
-    pub(crate) is_go: bool,
-    /// Has code built by Rust.
-    pub(crate) is_rust: bool,
 }
 
 /// The image for one machine.
@@ -50,8 +47,6 @@ struct Slice {
     /// It has the section `__RESTRICT,__restrict`.
     is_restricted: bool,
     signature: Signature,
-    is_go: bool,
-    is_rust: bool,
 }
 
 /// The machine that a slice is for.
@@ -106,14 +101,9 @@ impl File {
     /// Reads the headers; `None` if they are broken.
     pub(crate) fn read(file: fs::File) -> Option<Self> {
         let data = ReadCache::new(file);
-        let slices = match u32::from_be_bytes(data.read_bytes_at(0, 4).ok()?.try_into().ok()?) {
-            macho::FAT_MAGIC => fat::<FatArch32>(&data),
-            macho::FAT_MAGIC_64 => fat::<FatArch64>(&data),
-            _ => Some(vec![thin(&data)?]),
-        }?;
-        let is_go = slices.iter().any(|slice| slice.is_go);
-        let is_rust = slices.iter().any(|slice| slice.is_rust);
-        Some(Self { slices, is_go, is_rust })
+        let images = images(Limited::new(&data))?;
+        let slices: Option<_> = images.into_iter().map(thin).collect();
+        Some(Self { slices: slices? })
     }
 
     /// The machines of the slices, for a sentence.
@@ -128,17 +118,22 @@ impl File {
     }
 }
 
-/// The slices of a universal file.
-fn fat<Fat: FatArch>(data: &ReadCache<fs::File>) -> Option<Vec<Slice>> {
-    let file = MachOFatFile::<Fat>::parse(data).ok()?;
-    let slices = file.arches().iter().map(|arch| {
-        let (offset, size) = arch.file_range();
-        thin(data.range(offset, size))
-    });
-    slices.collect()
+/// The images in a file: one, or the slices of a universal file. `None` if it is broken.
+pub(crate) fn images(data: Limited<'_>) -> Option<Vec<Limited<'_>>> {
+    match u32::from_be_bytes(data.read_bytes_at(0, 4).ok()?.try_into().ok()?) {
+        macho::FAT_MAGIC => fat::<FatArch32>(data),
+        macho::FAT_MAGIC_64 => fat::<FatArch64>(data),
+        _ => Some(vec![data]),
+    }
 }
 
-fn thin<'data>(data: impl ReadRef<'data>) -> Option<Slice> {
+fn fat<'data, Fat: FatArch>(data: Limited<'data>) -> Option<Vec<Limited<'data>>> {
+    let file = MachOFatFile::<Fat>::parse(data).ok()?;
+    let ranges = file.arches().iter().map(FatArch::file_range);
+    ranges.map(|(offset, size)| data.part(offset, size)).collect()
+}
+
+fn thin(data: Limited<'_>) -> Option<Slice> {
     match u32::from_be_bytes(data.read_bytes_at(0, 4).ok()?.try_into().ok()?) {
         macho::MH_MAGIC | macho::MH_CIGAM => slice::<MachHeader32<Endianness>>(data),
         _ => slice::<MachHeader64<Endianness>>(data),
@@ -161,8 +156,6 @@ where
         libraries: Vec::new(),
         is_restricted: false,
         signature: Signature::default(),
-        is_go: false,
-        is_rust: false,
     };
     let mut commands = header.load_commands(endian, data, 0)?;
     while let Some(command) = commands.next()? {
@@ -177,13 +170,7 @@ where
             for section in segment.sections(endian, rest)? {
                 let name = (section.segment_name(), section.name());
                 slice.is_restricted |= name == (&b"__RESTRICT"[..], &b"__restrict"[..]);
-                slice.is_go |= name.1 == b"__go_buildinfo";
             }
-        } else if let Some(symbols) = command.symtab()? {
-            let (offset, size) = (symbols.stroff.get(endian), symbols.strsize.get(endian));
-            let names = data.read_bytes_at(offset.into(), size.into()).unwrap_or_default();
-            let rust = b"_rust_eh_personality";
-            slice.is_rust = names.windows(rust.len()).any(|window| window == rust);
         } else if command.cmd() == macho::LC_CODE_SIGNATURE {
             let place: &macho::LinkeditDataCommand<Endianness> = command.data()?;
             slice.signature = Signature::read(&place.code_signature(endian, data)?)?;

@@ -164,7 +164,7 @@ fn a_plain_program_has_no_obstacle() {
     let file = read(&image.bytes()).unwrap();
     let (machine, libraries) = file.judge(Host::Apple, PLAIN).unwrap();
     assert_eq!((machine, libraries), (Machine::Arm64, &["/usr/lib/libSystem.B.dylib".into()][..]));
-    assert!(file.is_program() && !file.is_shared() && !file.is_go && !file.is_rust);
+    assert!(file.is_program() && !file.is_shared());
     assert_eq!((file.machines(), file.system()), ("arm64".into(), "macOS".into()));
     assert_eq!(judge(&Image::program(X86_64)), Ok(Machine::X86_64), "older than LC_BUILD_VERSION");
 }
@@ -282,14 +282,6 @@ fn libraries_and_languages_are_told() {
     assert!(file.has(Machine::X86_64) && !file.has(Machine::Arm64));
     let both = universal(&[Image::program(X86_64), Image::program(ARM64)]);
     assert_eq!(read(&both).unwrap().foreign_machine(), None);
-    let go = read(&Image::program(ARM64).section("__DATA", "__go_buildinfo").bytes()).unwrap();
-    assert!(go.is_go && !go.is_rust);
-    let names = b"\0_rust_eh_personality\0";
-    let at = 32 + 24;
-    let symbols = [macho::LC_SYMTAB.0, 24, 0, 0, at, u32::try_from(names.len()).unwrap()];
-    let rust = Image::program(ARM64).with(words(&symbols));
-    let rust = read(&[rust.bytes(), names.to_vec()].concat()).unwrap();
-    assert!(rust.is_rust && !rust.is_go);
 }
 
 #[test]

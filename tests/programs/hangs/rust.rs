@@ -1,0 +1,85 @@
+//! Children that hang for a lock, or a pool, of Rust: `std`, `parking_lot` or `rayon`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, mpsc};
+use std::thread;
+
+use rayon::prelude::*;
+
+static STD: Mutex<u64> = Mutex::new(0);
+static PARKING_LOT: parking_lot::Mutex<u64> = parking_lot::Mutex::new(0);
+
+/// A thread's directory below `/proc`.
+type Place = PathBuf;
+
+fn keep_std(kept: &mpsc::Sender<Place>) {
+    let _held = STD.lock().expect("nobody panics");
+    keep(kept);
+}
+
+fn keep_parking_lot(kept: &mpsc::Sender<Place>) {
+    let _held = PARKING_LOT.lock();
+    keep(kept);
+}
+
+fn keep_pool(kept: &mpsc::Sender<Place>) {
+    sum();
+    keep(kept);
+}
+
+fn keep(kept: &mpsc::Sender<Place>) {
+    let place = std::fs::read_link("/proc/thread-self").expect("Linux has it");
+    kept.send(place).expect("it is waited for");
+    loop {
+        thread::park();
+    }
+}
+
+fn need(what: &str) {
+    match what {
+        "std" => *STD.lock().expect("nobody panics") += 1,
+        "parking_lot" => *PARKING_LOT.lock() += 1,
+        _ => drop(sum()),
+    }
+}
+
+fn sum() -> u64 {
+    (0..1000_u64).into_par_iter().sum()
+}
+
+fn fork_and_wait(what: &str) {
+    // SAFETY: the child does what hangs, or ends.
+    let child = unsafe { libc::fork() }; // FORK
+    if child == 0 {
+        need(what);
+        // SAFETY: no precondition.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` is ours.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+}
+
+/// Until the thread sleeps in a system call: nobody can tell where one that runs is.
+fn until_asleep(thread: &Path) {
+    let call = Path::new("/proc").join(thread).join("syscall");
+    let is_asleep =
+        || std::fs::read(&call).is_ok_and(|call| call.first().is_some_and(u8::is_ascii_digit));
+    while !is_asleep() {
+        thread::yield_now();
+    }
+}
+
+fn main() {
+    let what = std::env::args().nth(1).expect("the name of a lock");
+    let (sender, receiver) = mpsc::channel();
+    let keeper = thread::Builder::new().name("keeper".to_owned());
+    let hold: fn(&mpsc::Sender<Place>) = match what.as_str() {
+        "std" => keep_std,
+        "parking_lot" => keep_parking_lot,
+        _ => keep_pool,
+    };
+    keeper.spawn(move || hold(&sender)).expect("a thread");
+    until_asleep(&receiver.recv().expect("the lock is taken"));
+    fork_and_wait(&what);
+}
