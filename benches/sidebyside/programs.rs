@@ -41,23 +41,26 @@ pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
 
 /// How long `program` takes bare and protected, which must be about the same. It runs `runs` times each way.
 pub(crate) fn line(name: &str, program: &Program, runs: u32) -> Line {
-    let [mut bare, mut protected] = [Vec::new(), Vec::new()];
-    for _ in 0..runs {
-        bare.push(seconds(program, Preload::Bare));
-        protected.push(seconds(program, Preload::Protected));
-    }
-    // What else the machine does only adds to a time: the shortest ones say what the program needs.
-    let shortest = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
-    let ratio = shortest(&protected) / shortest(&bare);
-    let [bare, protected] = [bare, protected].map(|times| Figures::of(times).with_spread(1.0, 2));
-    let cells = vec![name.to_owned(), bare, protected, format!("{ratio:.3}")];
-    Line::judged(cells, Verdict::new("1.03", ratio <= FACTOR))
+    compare(name, [(program, Preload::Bare), (program, Preload::Protected)], runs, FACTOR)
 }
 
-fn seconds(program: &Program, preload: Preload) -> f64 {
-    let begin = Instant::now();
-    program.run(preload).succeeded();
-    begin.elapsed().as_secs_f64()
+/// How long a program takes in one way and in another, which may take `factor` times as long. They alternate.
+pub(crate) fn compare(name: &str, ways: [(&Program, Preload); 2], runs: u32, factor: f64) -> Line {
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..runs {
+        for (times, (program, preload)) in times.iter_mut().zip(ways) {
+            let begin = Instant::now();
+            program.run(preload).succeeded();
+            times.push(begin.elapsed().as_secs_f64());
+        }
+    }
+    // What else the machine does only adds to a time: the shortest ones say what the program needs.
+    let [first, second] =
+        [0, 1].map(|way| times[way].iter().copied().fold(f64::INFINITY, f64::min));
+    let ratio = second / first;
+    let [first, second] = times.map(|times| Figures::of(times).with_spread(1.0, 2));
+    let cells = vec![name.to_owned(), first, second, format!("{ratio:.3}")];
+    Line::judged(cells, Verdict::new(format!("{factor:.2}"), ratio <= factor))
 }
 
 fn xz(directory: &Path, effort: Effort) -> Program {

@@ -11,6 +11,7 @@ use crate::common::{Build, Preload, Program, library, need};
 use crate::controls::{NODE, RUBY};
 use crate::effort::Effort;
 use crate::figures::Figures;
+use crate::programs::compare;
 use crate::report::{Line, Section, Verdict};
 
 /// What a watched program may take, as a multiple of what it takes with the library alone.
@@ -56,19 +57,8 @@ pub(crate) fn programs(_: &Programs, effort: Effort) -> Section {
 }
 
 fn watched(name: &str, program: &[&str], runs: u32) -> Line {
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..runs {
-        for (times, options) in times.iter_mut().zip([&[][..], &["--watch"]]) {
-            let begin = Instant::now();
-            run(options, program).run(Preload::Bare).succeeded();
-            times.push(begin.elapsed().as_secs_f64());
-        }
-    }
-    let shortest = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
-    let ratio = shortest(&times[1]) / shortest(&times[0]);
-    let [plain, watched] = times.map(|times| Figures::of(times).with_spread(1.0, 2));
-    let cells = vec![name.to_owned(), plain, watched, format!("{ratio:.3}")];
-    Line::judged(cells, Verdict::new("1.02", ratio <= FACTOR))
+    let [plain, watched] = [&[][..], &["--watch"]].map(|options| run(options, program));
+    compare(name, [(&plain, Preload::Bare), (&watched, Preload::Bare)], runs, FACTOR)
 }
 
 /// The supervisor is the program's parent, and has one thread.

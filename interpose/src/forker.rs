@@ -41,6 +41,7 @@ static MASK: AtomicU64 = AtomicU64::new(0);
 ///
 /// False if it could not be closed: this is a child of `_Fork` or of a raw `clone` that copied the
 /// gate while another thread held it.
+// `tests/arm64/ordering.rs` finds its code by its name.
 #[inline(never)]
 pub(crate) fn close(scope: Scope) -> bool {
     let me = slot::mine();

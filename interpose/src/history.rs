@@ -83,6 +83,7 @@ pub(crate) fn executing<R>(exec: impl FnOnce() -> R) -> R {
 }
 
 fn counter(place: &AtomicPtr<AtomicU32>) -> Option<&'static AtomicU32> {
-    // SAFETY: null, or a page that `forking` mapped; all zeroes is a valid number, and it is never unmapped.
+    // SAFETY: null, or a page that `forking` mapped; all zeroes is a valid number. Only `reset` unmaps one, which
+    // nothing leads to any more, in a child whose only thread is there.
     unsafe { place.load(Ordering::Relaxed).as_ref() }
 }

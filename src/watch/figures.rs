@@ -15,22 +15,11 @@ pub(super) struct Figures {
 impl Figures {
     /// Takes an entry into account.
     pub(super) fn add(&mut self, entry: &Entry) {
-        let counts = &mut self.counts;
-        match entry {
-            Entry::Run(_) | Entry::Process(_) | Entry::Summary(_) => {}
-            Entry::Fork(fork) => {
-                counts.forks += 1;
-                counts.failed_forks += u64::from(fork.error.is_some());
-                counts.gave_up += u64::from(!fork.gave_up.is_empty());
-                counts.repaired += u64::from(fork.repaired);
-                if fork.drain_us > 0 {
-                    counts.drains += 1;
-                    counts.drain_max_us = counts.drain_max_us.max(fork.drain_us);
-                    *self.drains.entry(rounded(fork.drain_us)).or_default() += 1;
-                }
-            }
-            Entry::End(end) => counts.execs += u64::from(end.exec.is_some()),
-            Entry::Hang(_) => counts.hangs += 1,
+        self.counts.count(entry);
+        if let Entry::Fork(fork) = entry
+            && fork.drain_us > 0
+        {
+            *self.drains.entry(rounded(fork.drain_us)).or_default() += 1;
         }
     }
 
