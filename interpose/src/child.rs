@@ -99,6 +99,12 @@ pub(crate) fn is_orphaned(family: Family) -> bool {
     ORPHANED.load(Ordering::Relaxed) & family.bit() != 0
 }
 
+/// Whether the gate belongs to this process. Not to a child of `vfork`, which shares this memory, nor to one that
+/// libc's fork did not make.
+pub(crate) fn is_own_process() -> bool {
+    sys::getpid() == pid()
+}
+
 /// The process that the gate belongs to; another than `getpid` says in a child of `vfork`, `_Fork`
 /// or a raw `clone`.
 pub(crate) fn pid() -> u32 {

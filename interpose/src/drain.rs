@@ -60,7 +60,7 @@ pub(crate) fn wait(me: &Slot, scope: Scope) {
         return;
     }
     // A child of `vfork` must not wait for long, and one of a raw `clone` would wait in vain.
-    let most = if sys::getpid() == child::pid() { u64::MAX } else { FOREIGN_BUDGET_NS };
+    let most = if child::is_own_process() { u64::MAX } else { FOREIGN_BUDGET_NS };
     let start = sys::monotonic_ns();
     let mut ticket = GATE.ticket();
     let mut found = survey(me, scope, start, most);

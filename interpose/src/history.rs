@@ -71,7 +71,7 @@ pub(crate) fn reset() {
 /// Makes a call that comes back only if this process has not become another program. A child of `vfork` shares
 /// these numbers with its parent and is none of its forks.
 pub(crate) fn executing<R>(exec: impl FnOnce() -> R) -> R {
-    let execs = counter(&PARENTS).filter(|_| sys::getpid() == child::pid());
+    let execs = counter(&PARENTS).filter(|_| child::is_own_process());
     if let Some(execs) = execs {
         execs.fetch_add(1, Ordering::Relaxed);
     }

@@ -183,7 +183,7 @@ pub(crate) fn in_use() -> u32 {
 /// Frees the records of threads that no longer exist. Not in a child that libc's fork did not make: there it
 /// cannot be told whose threads they are.
 fn reap_all() {
-    if sys::getpid() == child::pid() {
+    if child::is_own_process() {
         all().for_each(reap);
     }
 }
@@ -244,7 +244,7 @@ pub(crate) fn register() -> &'static Slot {
 /// parent, which keeps the record when the child is gone; libc's own word for that thread has not changed.
 fn own_tid() -> u32 {
     #[cfg(target_os = "linux")]
-    if sys::getpid() != child::pid()
+    if !child::is_own_process()
         && let Some(tid) = sys::tid_in_libc()
         && sys::thread_exists(child::pid(), tid)
     {

@@ -5,7 +5,7 @@
 use super::memory::Memory;
 use super::registers::Registers;
 use crate::report::model::{Fork, Frame, GaveUp};
-use crate::watch::format;
+use crate::watch::{format, unpadded};
 
 /// The state of the parent at the fork.
 #[derive(Debug, Default)]
@@ -120,10 +120,10 @@ fn taken<T>(all: &[T], length: u32) -> &[T] {
 fn other(thread: &format::Thread) -> Other {
     Other {
         tid: thread.tid,
-        name: text(&thread.name),
+        name: unpadded(&thread.name),
         given_up: thread.given_up == 1,
         inside_ns: thread.inside_ns,
-        family: text(&thread.family),
+        family: unpadded(&thread.family),
         registers: registers(thread.registers),
     }
 }
@@ -134,12 +134,6 @@ fn held(lock: &format::HeldLock) -> Held {
 
 fn registers(all: format::Registers) -> Registers {
     Registers { pc: all.pc, sp: all.sp, fp: all.fp, lr: all.lr }
-}
-
-/// Bytes up to the first zero.
-fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
 }
 
 /// The threads of [`format::Scene::python`]. Lines of another form are passed over.

@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::fs;
 use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,17 @@ pub(crate) const FORMAT: &str = "an ELF";
 /// A path of the file that this process runs, also if it was moved or deleted meanwhile.
 pub(crate) fn own_executable() -> io::Result<PathBuf> {
     Ok(PathBuf::from("/proc/self/exe"))
+}
+
+/// A descriptor of process `pid`, which stays that of this process when the number is given to another.
+pub(crate) fn process_fd(pid: libc::pid_t) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers and touches no memory.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// Whether this process gave up gaining privileges by executing a program.

@@ -12,7 +12,7 @@ use super::candidate::Candidate;
 use super::format::{Event, Kind};
 use super::hung::{Standstill, Wait};
 use super::journal::{Journal, say};
-use super::procs;
+use super::{procs, unpadded};
 use crate::report::model::{End, Entry, Fork, GaveUp, Process as Start};
 
 /// A child that lives shorter costs nothing but its events.
@@ -120,7 +120,7 @@ impl Table {
             }
             Some(Kind::Exec) => {
                 if let Some(process) = self.processes.get_mut(&event.pid) {
-                    process.exec = Some((at_us, text(&event.text)));
+                    process.exec = Some((at_us, unpadded(&event.text)));
                 }
             }
             Some(Kind::ExecFailed) => {
@@ -142,7 +142,7 @@ impl Table {
             Some(before) => before.end(event.pid, at_us, journal),
             None => journal.figures.add_process(),
         }
-        let argv0 = text(&event.text);
+        let argv0 = unpadded(&event.text);
         let ppid = event.numbers[0] as u32;
         journal.write(Entry::Process(Start { at_us, pid: event.pid, ppid, argv0: argv0.clone() }));
         self.processes.insert(event.pid, Process::new(argv0, now + NEXT_SWEEP));
@@ -154,9 +154,9 @@ impl Table {
         {
             journal.write(Entry::Fork(lost.fork));
         }
-        let test = Some(text(&event.text)).filter(|test| !test.is_empty());
+        let test = Some(unpadded(&event.text)).filter(|test| !test.is_empty());
         let fork = Fork { at_us, pid: event.pid, tid: event.tid, test, ..Fork::default() };
-        let forker = text(&event.name);
+        let forker = unpadded(&event.name);
         let forking = Forking { at_ns: event.time_ns, fork, forker, others: event.code };
         self.forks.insert(event.serial, forking);
     }
@@ -291,8 +291,8 @@ impl Forking {
             Some(Kind::Repair) => self.fork.repaired = event.code,
             _ if self.fork.gave_up.len() < MOST_GAVE_UP => self.fork.gave_up.push(GaveUp {
                 tid: event.tid,
-                name: text(&event.name),
-                inside: text(&event.text),
+                name: unpadded(&event.name),
+                inside: unpadded(&event.text),
                 inside_us: event.numbers[1] / 1000,
             }),
             _ => {}
@@ -385,12 +385,6 @@ impl Child {
             made_ns: at_ns..=self.ready_ns,
         }
     }
-}
-
-/// The text of a field that is filled up with zeroes.
-fn text(field: &[u8]) -> String {
-    let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(text).into_owned()
 }
 
 #[cfg(test)]

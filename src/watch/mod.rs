@@ -229,6 +229,12 @@ impl Watch<'_> {
     }
 }
 
+/// The text of a field that the library has filled up with zeroes.
+pub(crate) fn unpadded(field: &[u8]) -> String {
+    let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
 /// The time, as RFC 3339 has it.
 fn utc() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

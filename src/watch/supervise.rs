@@ -1,7 +1,7 @@
 //! The program: starting it, learning of its end and of that of orphans, and signals to it.
 
 use std::io::{self, Write, stderr};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::ptr;
 
 use libc::{c_int, pid_t};
@@ -10,6 +10,7 @@ use super::candidate::Candidate;
 use super::procs;
 use super::signals::Signals;
 use crate::error::Error;
+use crate::sys;
 
 /// The program.
 pub(super) struct Program {
@@ -90,16 +91,8 @@ pub(super) fn signal_all(signal: c_int) -> bool {
 /// Sends `signal` to a child that hangs, and to no other process that might have got its number. Whether it
 /// could be sent.
 pub(super) fn signal_child(child: &Candidate, signal: c_int) -> bool {
-    // SAFETY: the call takes two numbers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.pid, 0) };
-    if fd < 0 {
-        return false;
-    }
-    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd as c_int) };
-    if !child.is_there() {
-        return false;
-    }
+    let fd = sys::process_fd(child.pid.cast_signed()).ok().filter(|_| child.is_there());
+    let Some(fd) = fd else { return false };
     let nothing = ptr::null::<libc::siginfo_t>();
     // SAFETY: without information of ours the kernel makes its own, as for kill(2).
     let sent =

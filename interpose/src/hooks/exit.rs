@@ -110,7 +110,7 @@ unsafe extern "C-unwind" fn run_main(
 /// Enters, and has the lock found. A child of `vfork` does neither: it ends, but the thread goes on in the
 /// parent, whose memory this is.
 fn begin(register: impl FnOnce()) -> Option<Result<Inside, Orphaned>> {
-    if sys::getpid() != child::pid() {
+    if !child::is_own_process() {
         return None;
     }
     let inside = reader::enter(Family::Exit);

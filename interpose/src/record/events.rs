@@ -203,7 +203,7 @@ fn tell_ready() {
 
 /// The process is about to run the program at `path`.
 pub(crate) fn exec(path: *const c_char) {
-    if on() && is_own_process() {
+    if on() && child::is_own_process() {
         tell_exec(path);
     }
 }
@@ -223,14 +223,9 @@ fn tell_exec(path: *const c_char) {
 
 /// It has not.
 pub(crate) fn exec_failed() {
-    if on() && is_own_process() {
+    if on() && child::is_own_process() {
         write(&event(Kind::ExecFailed, child::pid(), sys::gettid(), 0));
     }
-}
-
-/// Not a child of `vfork`, which shares this memory, nor one that libc's fork did not make.
-fn is_own_process() -> bool {
-    sys::getpid() == child::pid()
 }
 
 /// At the end of the process, after the program's own functions for that.
@@ -241,7 +236,7 @@ static AT_EXIT: extern "C" fn() = exit;
 
 #[cfg_attr(test, expect(dead_code, reason = "registered in the real library only"))]
 extern "C" fn exit() {
-    if on() && is_own_process() {
+    if on() && child::is_own_process() {
         write(&event(Kind::Exit, child::pid(), sys::gettid(), 0));
     }
 }

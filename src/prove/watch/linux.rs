@@ -1,8 +1,10 @@
 //! Watching a child on Linux: a pidfd tells of its end, `/proc` of what it waits for.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
+
+use crate::sys;
 
 /// The state of a process in which every thread sits in a wait that nothing but a wake-up ends.
 pub(super) use crate::watch::Standstill as EndlessWait;
@@ -13,13 +15,7 @@ pub(super) struct Exit(OwnedFd);
 impl Exit {
     /// That of the child `pid`, which has not been reaped.
     pub(super) fn of(pid: libc::pid_t) -> io::Result<Self> {
-        // SAFETY: the call takes two numbers and touches no memory.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as i32) }))
+        sys::process_fd(pid).map(Self)
     }
 
     /// Whether it has come; waits for that at most `wait`.
