@@ -29,7 +29,7 @@ routed! {
     bare __pthread_rwlock_unlock(lock: Rwlock) -> c_int => |lock| rwlock::unlock(lock);
     bare __pthread_rwlock_init(lock: Rwlock, attributes: *const pthread_rwlockattr_t) -> c_int => |lock, attributes| renew(lock, || libc_next::pthread_rwlock_init.ensure()(lock, attributes));
     bare __pthread_rwlock_destroy(lock: Rwlock) -> c_int => |lock| renew(lock, || libc_next::pthread_rwlock_destroy.ensure()(lock));
-    bare __pthread_once(control: *mut c_int, init: Init) -> c_int => |control, init| once::once(control, init, || libc_next::pthread_once.ensure()(control, init));
+    bare __pthread_once(control: *mut c_int, init: Init) -> c_int => |control, init| once::once(control, init, move || libc_next::pthread_once.ensure()(control, init));
 }
 
 pub(crate) use routed_next::GROUP;

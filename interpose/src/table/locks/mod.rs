@@ -70,8 +70,8 @@ routed! {
     libc sem_trywait(semaphore: Sem) -> c_int => |semaphore| semaphore::take(semaphore, || next::sem_trywait.ensure()(semaphore));
     libc sem_post(semaphore: Sem) -> c_int => |semaphore| semaphore::post(semaphore);
 
-    bare pthread_once(control: *mut c_int, init: Init) -> c_int => |control, init| once::once(control, init, || next::pthread_once.ensure()(control, init));
-    bare call_once(control: *mut c_int, init: Init) => |control, init| once::once(control, init, || next::call_once.ensure()(control, init));
+    bare pthread_once(control: *mut c_int, init: Init) -> c_int => |control, init| once::once(control, init, move || next::pthread_once.ensure()(control, init));
+    bare call_once(control: *mut c_int, init: Init) => |control, init| once::once(control, init, move || next::call_once.ensure()(control, init));
     bare __cxa_guard_acquire(guard: Guard) -> c_int => |guard| guard::acquire(guard);
     bare __cxa_guard_release(guard: Guard) => |guard| guard::release(guard);
     bare __cxa_guard_abort(guard: Guard) => |guard| guard::abort(guard);
