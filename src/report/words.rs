@@ -151,11 +151,13 @@ pub(super) fn known_by(holder: &Holder) -> Option<&'static str> {
     }
 }
 
-/// What there is to say where no holder is named.
-pub(super) fn unheld(hang: &Hang) -> &'static str {
+/// What there is to say where no holder is named, in few words and in a sentence.
+pub(super) fn unheld(hang: &Hang) -> (&'static str, &'static str) {
     match hang.reason.code.as_str() {
-        "FF-POOL" | "FF-GONE" => "Nobody held it: another thread was to end this wait.",
-        _ => "Who held it at the fork is not known.",
+        "FF-POOL" | "FF-GONE" => {
+            ("held by nobody", "Nobody held it: another thread was to end this wait.")
+        }
+        _ => ("holder unknown", "Who held it at the fork is not known."),
     }
 }
 
@@ -224,7 +226,9 @@ pub(super) fn headline(hang: &Hang) -> String {
         Some(holder) => {
             let _ = write!(line, ", held by {}", thread_name(&holder.thread));
         }
-        None => line.push_str(", holder unknown"),
+        None => {
+            let _ = write!(line, ", {}", unheld(hang).0);
+        }
     }
     match fork.as_ref().and_then(place::of) {
         Some(frame) => {

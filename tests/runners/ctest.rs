@@ -1,7 +1,9 @@
 //! CTest, with GoogleTest's suites.
 
+use std::path::Path;
+
 use crate::common::need;
-use crate::{Suite, has, outcome, repository};
+use crate::{Suite, has, outcome, programs, repository};
 
 const PROJECT: &str = "
 cmake_minimum_required(VERSION 3.22)
@@ -40,29 +42,23 @@ TEST(Fork, Works) { EXPECT_EQ(child([] {}), 0); }
 TEST(FastDeathTest, Hangs) { hold(); EXPECT_EXIT({ lock.lock(); _exit(7); }, testing::ExitedWithCode(7), ""); }
 "#;
 
-/// Builds the suite with these definitions more, and runs it.
-fn ctest(suite: &Suite, definitions: &[String]) -> (String, Option<i32>) {
-    need("ctest", "cmake");
+/// Builds the suite with the `cmake` of a directory and runs it with its `ctest`: the tests whose child hung fail.
+fn hung_tests_fail(bin: &Path) {
     need("c++", "g++");
     need("/usr/include/gtest/gtest.h", "libgtest-dev");
+    let suite = Suite::new();
     suite.file("CMakeLists.txt", PROJECT);
     suite.file("tests.cc", TESTS);
-    for (arguments, definitions) in [(["-B", "build"], definitions), (["--build", "build"], &[])] {
-        let (text, status) = outcome(suite.command("cmake").args(arguments).args(definitions));
+    let module = repository().join("runners/ctest/forkfix.cmake");
+    let module = format!("-DCMAKE_PROJECT_INCLUDE={}", module.display());
+    let watch = "-DFORKFIX_WATCH=--on-hang=kill;--error-exitcode=99;--hang-after=1";
+    for arguments in [["-B", "build", &module, watch].as_slice(), &["--build", "build"]] {
+        let (text, status) = outcome(suite.command(bin.join("cmake")).args(arguments));
         assert_eq!(status, Some(0), "{text}");
     }
-    let mut command = suite.command("ctest");
+    let mut command = suite.command(bin.join("ctest"));
     command.args(["--test-dir", "build", "--output-on-failure", "-j2"]);
-    outcome(command.env("FORKFIX_OPTIONS", "orphans=report"))
-}
-
-#[test]
-fn the_test_whose_child_hung_fails() {
-    let suite = Suite::new();
-    let module = repository().join("runners/ctest/forkfix.cmake");
-    let watch = "-DFORKFIX_WATCH=--on-hang=kill;--error-exitcode=99;--hang-after=1";
-    let definitions = [format!("-DCMAKE_PROJECT_INCLUDE={}", module.display()), watch.to_owned()];
-    let (text, status) = ctest(&suite, &definitions);
+    let (text, status) = outcome(command.env("FORKFIX_OPTIONS", "orphans=report"));
     assert_eq!(status, Some(8), "{text}");
     has(&text, &["Fork.Hangs (Failed)", "FastDeathTest.Hangs (Failed)", "33% tests passed"]);
     assert_eq!(text.matches("==forkfix== FORK HANG").count(), 2, "{text}");
@@ -70,7 +66,20 @@ fn the_test_whose_child_hung_fails() {
 }
 
 #[test]
+fn the_test_whose_child_hung_fails() {
+    need("/usr/bin/ctest", "cmake");
+    hung_tests_fail(Path::new("/usr/bin"));
+}
+
+/// From 3.29 on, `CMake` has a launcher of tests.
+#[test]
+fn the_same_with_a_launcher() {
+    hung_tests_fail(programs());
+}
+
+#[test]
 fn without_the_command_nothing_is_built() {
+    need("/usr/bin/cmake", "cmake");
     let suite = Suite::new();
     suite.file("CMakeLists.txt", PROJECT);
     let module = repository().join("runners/ctest/forkfix.cmake");

@@ -1,13 +1,16 @@
-//! Children that hang for a lock, or a pool, of Rust: `std`, `parking_lot` or `rayon`.
+//! Children that hang for a lock, or a pool, of Rust: `std`, `parking_lot`, `rayon` or `tokio`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, mpsc};
+use std::sync::{LazyLock, Mutex, mpsc};
 use std::thread;
 
 use rayon::prelude::*;
+use tokio::runtime::Runtime;
 
 static STD: Mutex<u64> = Mutex::new(0);
 static PARKING_LOT: parking_lot::Mutex<u64> = parking_lot::Mutex::new(0);
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads can be made"));
 
 /// A thread's directory below `/proc`.
 type Place = PathBuf;
@@ -27,6 +30,11 @@ fn keep_pool(kept: &mpsc::Sender<Place>) {
     keep(kept);
 }
 
+fn keep_runtime(kept: &mpsc::Sender<Place>) {
+    start();
+    keep(kept);
+}
+
 fn keep(kept: &mpsc::Sender<Place>) {
     let place = std::fs::read_link("/proc/thread-self").expect("Linux has it");
     kept.send(place).expect("it is waited for");
@@ -39,12 +47,17 @@ fn need(what: &str) {
     match what {
         "std" => *STD.lock().expect("nobody panics") += 1,
         "parking_lot" => *PARKING_LOT.lock() += 1,
-        _ => drop(sum()),
+        "rayon" => drop(sum()),
+        _ => start(),
     }
 }
 
 fn sum() -> u64 {
     (0..1000_u64).into_par_iter().sum()
+}
+
+fn start() {
+    RUNTIME.block_on(async { RUNTIME.spawn(async {}).await.expect("nobody panics") });
 }
 
 fn fork_and_wait(what: &str) {
@@ -77,7 +90,8 @@ fn main() {
     let hold: fn(&mpsc::Sender<Place>) = match what.as_str() {
         "std" => keep_std,
         "parking_lot" => keep_parking_lot,
-        _ => keep_pool,
+        "rayon" => keep_pool,
+        _ => keep_runtime,
     };
     keeper.spawn(move || hold(&sender)).expect("a thread");
     until_asleep(&receiver.recv().expect("the lock is taken"));
