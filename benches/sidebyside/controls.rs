@@ -6,8 +6,9 @@ use std::process::Command;
 use crate::Programs;
 use crate::common::{Build, Program, need, out_dir, run};
 use crate::effort::Effort;
+use crate::paired;
 use crate::programs::line;
-use crate::report::{Line, Section};
+use crate::report::Section;
 
 const MALLOCS: [(&str, &str, &str); 3] = [
     ("malloc of jemalloc", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "libjemalloc2"),
@@ -31,31 +32,28 @@ pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
         crate::program(&controls).args([name, &count])
     };
     let mut programs: Vec<(&str, Program)> = vec![
-        ("malloc of glibc", calls("malloc", 100_000_000)),
-        ("fprintf to a file", calls("stdio", 8_000_000)),
-        ("throw in C++", calls("throw", 2_000_000)),
-        ("call_once", calls("once", 500_000_000)),
+        ("malloc of glibc", calls("malloc", 50_000_000)),
+        ("fprintf to a file", calls("stdio", 4_000_000)),
+        ("throw in C++", calls("throw", 500_000)),
+        ("call_once", calls("once", 200_000_000)),
     ];
     for (name, library, package) in MALLOCS {
         need(library, package);
-        programs.push((name, calls("malloc", 100_000_000).preload_before(library)));
+        programs.push((name, calls("malloc", 50_000_000).preload_before(library)));
     }
     need("ruby", "ruby");
     programs.push(("Mutex in Ruby", crate::program("ruby").args(["-e", RUBY])));
     need("node", "nodejs");
     programs.push(("workers of Node", crate::program("node").args(["-e", NODE])));
-    programs.push(("monitor in Java", java(effort.pick("10000000", "2500000"))));
+    programs.push(("monitor in Java", java(effort.pick("5000000", "2500000"))));
     need("/usr/include/tbb/parallel_reduce.h", "libtbb-dev");
     let tbb = Build::of(&crate::source("controls_tbb.cc")).flags(["-ltbb"]).output("controls_tbb");
-    let sums = effort.pick("30000", "3000");
+    let sums = effort.pick("15000", "3000");
     programs.push(("a sum of oneTBB's", crate::program(tbb).args([sums])));
-    let line = |(name, program): (&str, Program)| -> Line {
-        Line::measured(effort, || line(name, &program, effort.pick(15, 3)))
-    };
+    let line = |(name, program): (&str, Program)| line(name, &program, effort);
     Section {
         title: "What never hung",
-        method: "seconds, median (the middle half) of runs that alternate, in which the program forks or \
-                 starts others; the ratio is that of the shortest, and 1.03 its limit",
+        method: paired::METHOD,
         header: &["program", "bare", "protected", "ratio"],
         lines: programs.into_iter().map(line).collect(),
     }

@@ -6,7 +6,8 @@
 //! gets slower meanwhile does so for both; what is added is the median of the differences of
 //! neighbours, not the difference of the medians that stand beside it. Nothing is pinned to a
 //! processor unless its table says so. A limit on a time that does not hold is measured up to
-//! twice more if there is time, because other programs disturb the clock; the line says so.
+//! twice more if there is time, because other programs disturb the clock; the line says so. Limits of some per
+//! cent on whole programs are judged by as many pairs of runs as that takes.
 //!
 //! `--quick`, or `FORKFIX_BENCH_QUICK=1`, measures less and takes under a minute. Words select
 //! tables: `cargo bench --bench sidebyside -- idle busy`; those that take minutes have to be asked for.
@@ -18,6 +19,7 @@ mod forks;
 mod instructions;
 mod locks;
 mod machine;
+mod paired;
 mod peers;
 mod programs;
 mod report;
@@ -63,9 +65,7 @@ fn main() -> ExitCode {
     let programs = Programs::build();
     let effort = Effort::new(quick || has("--quick"));
     println!("forkfix side by side, on {}", machine::describe());
-    if let Some(warning) = machine::disturbance() {
-        println!("{warning}");
-    }
+    machine::disturbances().for_each(|warning| println!("{warning}"));
     let mut report = Report::default();
     for (_, measure) in chosen {
         report.add(measure(&programs, effort));

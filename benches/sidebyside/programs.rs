@@ -3,13 +3,12 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use crate::Programs;
 use crate::common::{self, Build, Preload, Program, need};
 use crate::effort::Effort;
-use crate::figures::Figures;
-use crate::report::{Line, Section, Verdict};
+use crate::paired;
+use crate::report::{Line, Section};
 
 /// What a program may take, as a multiple of bare.
 const FACTOR: f64 = 1.03;
@@ -21,9 +20,7 @@ pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let [xz, python, redis, sqlite] =
         [xz(directory.path(), effort), python(), redis(effort), sqlite(directory.path(), effort)];
-    let line = |(name, program): (&str, Program)| {
-        Line::measured(effort, || line(name, &program, effort.pick(7, 3)))
-    };
+    let line = |(name, program): (&str, Program)| line(name, &program, effort);
     let programs = [
         ("xz -T2", xz),
         ("python3 -m test (threads, queues, futures)", python),
@@ -32,35 +29,16 @@ pub(crate) fn section(_: &Programs, effort: Effort) -> Section {
     ];
     Section {
         title: "Programs as they are",
-        method: "seconds, median (the middle half) of runs that alternate; the ratio is that of the \
-                 shortest, and 1.03 its limit",
+        method: paired::METHOD,
         header: &["program", "bare", "protected", "ratio"],
         lines: programs.into_iter().map(line).collect(),
     }
 }
 
-/// How long `program` takes bare and protected, which must be about the same. It runs `runs` times each way.
-pub(crate) fn line(name: &str, program: &Program, runs: u32) -> Line {
-    compare(name, [(program, Preload::Bare), (program, Preload::Protected)], runs, FACTOR)
-}
-
-/// How long a program takes in one way and in another, which may take `factor` times as long. They alternate.
-pub(crate) fn compare(name: &str, ways: [(&Program, Preload); 2], runs: u32, factor: f64) -> Line {
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..runs {
-        for (times, (program, preload)) in times.iter_mut().zip(ways) {
-            let begin = Instant::now();
-            program.run(preload).succeeded();
-            times.push(begin.elapsed().as_secs_f64());
-        }
-    }
-    // What else the machine does only adds to a time: the shortest ones say what the program needs.
-    let [first, second] =
-        [0, 1].map(|way| times[way].iter().copied().fold(f64::INFINITY, f64::min));
-    let ratio = second / first;
-    let [first, second] = times.map(|times| Figures::of(times).with_spread(1.0, 2));
-    let cells = vec![name.to_owned(), first, second, format!("{ratio:.3}")];
-    Line::judged(cells, Verdict::new(format!("{factor:.2}"), ratio <= factor))
+/// How long `program` takes bare and protected, which must be about the same.
+pub(crate) fn line(name: &str, program: &Program, effort: Effort) -> Line {
+    let ways = [(program, Preload::Bare), (program, Preload::Protected)];
+    paired::compare(name, ways, FACTOR, effort)
 }
 
 fn xz(directory: &Path, effort: Effort) -> Program {

@@ -11,7 +11,7 @@ use crate::common::{Build, Preload, Program, library, need};
 use crate::controls::{NODE, RUBY};
 use crate::effort::Effort;
 use crate::figures::Figures;
-use crate::programs::compare;
+use crate::paired;
 use crate::report::{Line, Section, Verdict};
 
 /// What a watched program may take, as a multiple of what it takes with the library alone.
@@ -34,8 +34,8 @@ pub(crate) fn programs(_: &Programs, effort: Effort) -> Section {
     let controls = built("controls.cc").to_string_lossy().into_owned();
     need("ruby", "ruby");
     need("node", "nodejs");
-    let mallocs = effort.pick("100000000", "25000000");
-    let forks = effort.pick("300", "60");
+    let mallocs = effort.pick("50000000", "25000000");
+    let forks = effort.pick("100", "60");
     let programs: [(&str, Vec<&str>); 6] = [
         ("malloc of glibc, no fork", vec![&controls, "malloc", mallocs]),
         ("10 ms of work before each fork, no threads", vec![&paced, "0", forks]),
@@ -44,21 +44,19 @@ pub(crate) fn programs(_: &Programs, effort: Effort) -> Section {
         ("Mutex in Ruby, 20 forks", vec!["ruby", "-e", RUBY]),
         ("workers of Node, 20 starts", vec!["node", "-e", NODE]),
     ];
-    let line = |(name, program): (&str, Vec<&str>)| {
-        Line::measured(effort, || watched(name, &program, effort.pick(15, 3)))
-    };
+    let line = |(name, program): (&str, Vec<&str>)| watched(name, &program, effort);
     Section {
         title: "Watched programs",
-        method: "seconds, median (the middle half) of runs that alternate, with the library and with the \
-                 supervisor too; the ratio is that of the shortest, and 1.02 its limit",
+        method: paired::METHOD,
         header: &["program", "forkfix run", "--watch", "ratio"],
         lines: programs.into_iter().map(line).collect(),
     }
 }
 
-fn watched(name: &str, program: &[&str], runs: u32) -> Line {
+/// With the library, and with the supervisor too.
+fn watched(name: &str, program: &[&str], effort: Effort) -> Line {
     let [plain, watched] = [&[][..], &["--watch"]].map(|options| run(options, program));
-    compare(name, [(&plain, Preload::Bare), (&watched, Preload::Bare)], runs, FACTOR)
+    paired::compare(name, [(&plain, Preload::Bare), (&watched, Preload::Bare)], FACTOR, effort)
 }
 
 /// The supervisor is the program's parent, and has one thread.
