@@ -63,15 +63,16 @@ struct Ratio {
 impl Ratio {
     fn of([first, second]: &[Vec<f64>; 2]) -> Self {
         let pairs: Vec<f64> = first.iter().zip(second).map(|(a, b)| (b / a).ln()).collect();
-        let of_two = |(i, a): (usize, &f64)| pairs[i..].iter().map(|b| (a + b) / 2.0).collect();
-        let mut means: Vec<f64> = pairs.iter().enumerate().flat_map::<Vec<_>, _>(of_two).collect();
+        let with_later = |(i, a)| pairs[i..].iter().map(move |b| (a + b) / 2.0);
+        let mut means: Vec<f64> = pairs.iter().enumerate().flat_map(with_later).collect();
         means.sort_by(f64::total_cmp);
         let n = pairs.len() as f64;
         let deviation = (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt();
         // Converts to zero if negative: of a few pairs, all lie within the bounds.
         let outside = (n * (n + 1.0) / 4.0 - DEVIATIONS * deviation) as usize;
-        let bounds = [means[outside], means[means.len() - 1 - outside]].map(f64::exp);
-        Self { estimate: Figures::of(means).median().exp(), bounds }
+        let [low, estimate, high] =
+            [outside, means.len() / 2, means.len() - 1 - outside].map(|rank| means[rank].exp());
+        Self { estimate, bounds: [low, high] }
     }
 
     fn is_clear_of(&self, limit: f64) -> bool {

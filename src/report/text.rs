@@ -53,7 +53,7 @@ fn write_hang(out: &mut String, hang: &Hang) -> std::fmt::Result {
             }
             write_thread(out, &title, &holder.thread)?;
         }
-        None => writeln!(out, "  {}", unheld(hang).1)?,
+        None => writeln!(out, "  {}", unheld(hang))?,
     }
     if let Some(fork) = &hang.fork {
         write_thread(out, &format!("Forked by parent {}", thread_id(fork)), fork)?;

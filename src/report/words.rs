@@ -151,14 +151,23 @@ pub(super) fn known_by(holder: &Holder) -> Option<&'static str> {
     }
 }
 
-/// What there is to say where no holder is named, in few words and in a sentence.
-pub(super) fn unheld(hang: &Hang) -> (&'static str, &'static str) {
-    match hang.reason.code.as_str() {
-        "FF-POOL" | "FF-GONE" => {
-            ("held by nobody", "Nobody held it: another thread was to end this wait.")
-        }
-        _ => ("holder unknown", "Who held it at the fork is not known."),
+/// Whether the child waits for a thread that it lacks, and not for a lock that one held.
+fn is_held_by_nobody(hang: &Hang) -> bool {
+    matches!(hang.reason.code.as_str(), "FF-POOL" | "FF-GONE")
+}
+
+/// What there is to say where no holder is named.
+pub(super) fn unheld(hang: &Hang) -> &'static str {
+    if is_held_by_nobody(hang) {
+        "Nobody held it: another thread was to end this wait."
+    } else {
+        "Who held it at the fork is not known."
     }
+}
+
+/// The same, in a few words.
+pub(super) fn unheld_in_short(hang: &Hang) -> &'static str {
+    if is_held_by_nobody(hang) { "held by nobody" } else { "holder unknown" }
 }
 
 /// What became of the child.
@@ -227,7 +236,7 @@ pub(super) fn headline(hang: &Hang) -> String {
             let _ = write!(line, ", held by {}", thread_name(&holder.thread));
         }
         None => {
-            let _ = write!(line, ", {}", unheld(hang).0);
+            let _ = write!(line, ", {}", unheld_in_short(hang));
         }
     }
     match fork.as_ref().and_then(place::of) {

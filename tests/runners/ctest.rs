@@ -42,6 +42,12 @@ TEST(Fork, Works) { EXPECT_EQ(child([] {}), 0); }
 TEST(FastDeathTest, Hangs) { hold(); EXPECT_EXIT({ lock.lock(); _exit(7); }, testing::ExitedWithCode(7), ""); }
 "#;
 
+/// What has `cmake` put forkfix before the tests.
+fn with_our_module() -> String {
+    let module = repository().join("runners/ctest/forkfix.cmake");
+    format!("-DCMAKE_PROJECT_INCLUDE={}", module.display())
+}
+
 /// Builds the suite with the `cmake` of a directory and runs it with its `ctest`: the tests whose child hung fail.
 fn hung_tests_fail(bin: &Path) {
     need("c++", "g++");
@@ -49,8 +55,7 @@ fn hung_tests_fail(bin: &Path) {
     let suite = Suite::new();
     suite.file("CMakeLists.txt", PROJECT);
     suite.file("tests.cc", TESTS);
-    let module = repository().join("runners/ctest/forkfix.cmake");
-    let module = format!("-DCMAKE_PROJECT_INCLUDE={}", module.display());
+    let module = with_our_module();
     let watch = "-DFORKFIX_WATCH=--on-hang=kill;--error-exitcode=99;--hang-after=1";
     for arguments in [["-B", "build", &module, watch].as_slice(), &["--build", "build"]] {
         let (text, status) = outcome(suite.command(bin.join("cmake")).args(arguments));
@@ -82,9 +87,8 @@ fn without_the_command_nothing_is_built() {
     need("/usr/bin/cmake", "cmake");
     let suite = Suite::new();
     suite.file("CMakeLists.txt", PROJECT);
-    let module = repository().join("runners/ctest/forkfix.cmake");
     let mut command = suite.command("cmake");
-    command.args(["-B", "build"]).arg(format!("-DCMAKE_PROJECT_INCLUDE={}", module.display()));
+    command.args(["-B", "build"]).arg(with_our_module());
     let (text, status) = outcome(command.env("PATH", "/usr/bin:/bin"));
     assert_eq!(status, Some(1), "{text}");
     has(&text, &["There is no command forkfix in PATH"]);

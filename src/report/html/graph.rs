@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use crate::report::model::{Hang, Thread};
 use crate::report::place;
 use crate::report::words::{
-    count, cut, duration, function, headline, in_module, kind, plain, source, thread_name, unheld,
-    whereabouts,
+    count, cut, duration, function, headline, in_module, kind, plain, source, thread_name,
+    unheld_in_short, whereabouts,
 };
 
 /// What fits into a box, in characters of its lines.
@@ -83,7 +83,7 @@ fn nodes(hang: &Hang) -> [Node; 4] {
         threads => format!("and {} more, cannot go on", count(threads as u64 - 1)),
     };
     [
-        thread("holder", LEFT, UPPER, holder, unheld(hang).0, fate),
+        thread("holder", LEFT, UPPER, holder, unheld_in_short(hang), fate),
         thread(
             "forker",
             LEFT,

@@ -100,7 +100,7 @@ fn stacks(hang: &Hang) -> Markup {
                 @let notes = [held, known_by(holder).map(str::to_owned)];
                 (stack("held", &format!("Held the {lock} at the fork"), &holder.thread, notes.as_slice()))
             } @else {
-                div.stack.held { h4 { "Held the " (lock) " at the fork" } p.note { (unheld(hang).1) } }
+                div.stack.held { h4 { "Held the " (lock) " at the fork" } p.note { (unheld(hang)) } }
             }
             @if let Some(fork) = &hang.fork { (stack("forks", "Forked the child", fork, &[])) }
             @for thread in hang.waiting.iter().skip(1) {

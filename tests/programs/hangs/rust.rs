@@ -9,7 +9,6 @@ use tokio::runtime::Runtime;
 
 static STD: Mutex<u64> = Mutex::new(0);
 static PARKING_LOT: parking_lot::Mutex<u64> = parking_lot::Mutex::new(0);
-
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads can be made"));
 
 /// A thread's directory below `/proc`.
@@ -25,14 +24,16 @@ fn keep_parking_lot(kept: &mpsc::Sender<Place>) {
     keep(kept);
 }
 
-fn keep_pool(kept: &mpsc::Sender<Place>) {
-    sum();
-    keep(kept);
-}
-
-fn keep_runtime(kept: &mpsc::Sender<Place>) {
-    start();
-    keep(kept);
+/// Takes the lock, or starts the pool, and never comes back.
+fn hold(what: &str, kept: &mpsc::Sender<Place>) {
+    match what {
+        "std" => keep_std(kept),
+        "parking_lot" => keep_parking_lot(kept),
+        pool => {
+            need(pool);
+            keep(kept);
+        }
+    }
 }
 
 fn keep(kept: &mpsc::Sender<Place>) {
@@ -84,16 +85,10 @@ fn until_asleep(thread: &Path) {
 }
 
 fn main() {
-    let what = std::env::args().nth(1).expect("the name of a lock");
+    let what: &str = std::env::args().nth(1).expect("the name of a lock").leak();
     let (sender, receiver) = mpsc::channel();
     let keeper = thread::Builder::new().name("keeper".to_owned());
-    let hold: fn(&mpsc::Sender<Place>) = match what.as_str() {
-        "std" => keep_std,
-        "parking_lot" => keep_parking_lot,
-        "rayon" => keep_pool,
-        _ => keep_runtime,
-    };
-    keeper.spawn(move || hold(&sender)).expect("a thread");
+    keeper.spawn(move || hold(what, &sender)).expect("a thread");
     until_asleep(&receiver.recv().expect("the lock is taken"));
-    fork_and_wait(&what);
+    fork_and_wait(what);
 }
