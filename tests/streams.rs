@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 
-use common::{Preload, Program, forks, hangs_bare_passes_protected};
+use common::{Preload, Program, forks, hangs_bare_passes_protected, hangs_only_bare};
 
 const FORKS: u64 = 1000;
 
@@ -24,6 +24,14 @@ fn in_memory() {
     for mode in ["memory", "wide-memory"] {
         hangs_bare_passes_protected(&streams(mode), FORKS);
     }
+}
+
+/// Calls on streams have the smallest budget, as they may wait for input. But who waits for a lock of libc's, in
+/// the midst of a call, has left a trace in it that a child cannot do away with.
+#[test]
+fn no_thread_is_given_up_that_waits_for_libc() {
+    let program = streams("error-text").options("stdio_ms=1");
+    hangs_only_bare(&program, 3 * FORKS).drained();
 }
 
 /// Bare, `fflush(NULL)` keeps the list of all streams locked while it waits for the one that waits for

@@ -11,6 +11,8 @@ use crate::family::Family;
 use crate::gate::{GATE, LINGERING};
 #[cfg(target_os = "linux")]
 use crate::hooks::processes;
+#[cfg(target_env = "gnu")]
+use crate::libc_data;
 #[cfg(target_os = "linux")]
 use crate::locks;
 use crate::slot::{self, FORKING, GIVEN_UP, PASSED, Slot, WAIVED};
@@ -54,16 +56,38 @@ struct Survey {
     deadline_ns: u64,
 }
 
+/// Looks at which nothing moved.
+struct Quiet {
+    /// The ticket at the last look.
+    ticket: u32,
+    /// How many in a row.
+    looks: u32,
+}
+
+impl Quiet {
+    /// So many of them show that nobody moves. One does not: each thread is looked at in another moment.
+    const ENOUGH: u32 = 2;
+
+    /// Looks whether a thread inside runs, or one has left since the last look.
+    fn look(&mut self, me: &Slot, scope: Scope, ticket: u32) {
+        let moves = self.ticket != ticket
+            || readers(me, scope).any(|(slot, _)| activity(slot) == Activity::Running);
+        self.ticket = ticket;
+        self.looks = if moves { 0 } else { self.looks + 1 };
+    }
+}
+
 /// Waits until every other thread in `scope` is out, waived or given up.
 pub(crate) fn wait(me: &Slot, scope: Scope) {
     if readers(me, scope).next().is_none() {
         return;
     }
     // A child of `vfork` must not wait for long, and one of a raw `clone` would wait in vain.
-    let most = if child::is_own_process() { u64::MAX } else { FOREIGN_BUDGET_NS };
-    let start = sys::monotonic_ns();
+    let most_ns = if child::is_own_process() { u64::MAX } else { FOREIGN_BUDGET_NS };
+    let drain = Drain { me, scope, start_ns: sys::monotonic_ns(), most_ns };
     let mut ticket = GATE.ticket();
-    let mut found = survey(me, scope, start, most);
+    let mut quiet = Quiet { ticket, looks: 0 };
+    let mut found = drain.survey(&quiet);
     let mut look_ns = FIRST_LOOK_NS;
     let mut spun = false;
     loop {
@@ -79,17 +103,17 @@ pub(crate) fn wait(me: &Slot, scope: Scope) {
             }
         } else {
             excuse(me, scope);
-            let now = sys::monotonic_ns() - start;
-            let nap = look_ns.min(found.deadline_ns.saturating_sub(now));
-            if nap > 0 && survey(me, scope, start, most).inside > 0 {
+            quiet.look(me, scope, ticket);
+            let nap = look_ns.min(found.deadline_ns.saturating_sub(drain.elapsed_ns()));
+            if nap > 0 && drain.survey(&quiet).inside > 0 {
                 sys::futex_wait(GATE.wakeups_word(), ticket, nap);
             }
             look_ns = (look_ns * 2).min(LAST_LOOK_NS);
         }
         ticket = GATE.ticket();
-        found = survey(me, scope, start, most);
+        found = drain.survey(&quiet);
     }
-    let waited_ns = sys::monotonic_ns() - start;
+    let waited_ns = drain.elapsed_ns();
     stats::waited(waited_ns / 1000);
     #[cfg(target_os = "linux")]
     crate::record::waited(waited_ns);
@@ -116,47 +140,96 @@ fn family_of(slot: &Slot) -> Option<Family> {
     }
 }
 
-/// Counts who is inside, and gives up those whose budget, at most `most_ns`, is used up.
-fn survey(me: &Slot, scope: Scope, start_ns: u64, most_ns: u64) -> Survey {
-    let elapsed_ns = sys::monotonic_ns() - start_ns;
-    let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
-    for (slot, family) in readers(me, scope) {
-        let mut budget = family.budget_ns().min(most_ns);
-        #[cfg(target_os = "linux")]
-        if family == Family::Held
-            && (locks::are_of_no_use() || locks::forker::cannot_drain(me, slot))
-        {
-            budget = 0;
-        }
-        if budget > 0 && elapsed_ns >= budget && makes_progress(me, scope, slot, family) {
-            budget = options::bounded_ns().min(most_ns);
-            #[cfg(target_os = "linux")]
-            if family == Family::Held && !locks::forker::is_short_of_time(slot, start_ns) {
-                budget = 0;
-            }
-        }
-        if elapsed_ns >= budget {
-            give_up(slot, family, elapsed_ns);
-        } else {
-            found.inside += 1;
-            found.deadline_ns = found.deadline_ns.min(budget);
-        }
-    }
-    found
+/// One wait of the forker.
+struct Drain<'a> {
+    me: &'a Slot,
+    scope: Scope,
+    start_ns: u64,
+    /// No thread is waited for longer.
+    most_ns: u64,
 }
 
-/// Whether the thread of `slot` runs, or waits for a lock while another thread inside runs: a busy
-/// machine must not be taken for a call that waits for somebody outside of this process.
-fn makes_progress(me: &Slot, scope: Scope, slot: &Slot, family: Family) -> bool {
-    let activity = |slot: &Slot| sys::activity(slot.tid.load(Ordering::Relaxed));
-    match activity(slot) {
-        Activity::Running => true,
-        // Where lock waits cannot be told from others, a stream that waits for input looks like one.
-        Activity::LockWait if family.passes() && family != Family::Held => false,
-        Activity::LockWait => {
-            readers(me, scope).any(|(other, _)| activity(other) == Activity::Running)
+impl Drain<'_> {
+    fn elapsed_ns(&self) -> u64 {
+        sys::monotonic_ns() - self.start_ns
+    }
+
+    /// Counts who is inside, waives those that are in a harmless wait when their budget is used up, and gives
+    /// up the others.
+    fn survey(&self, quiet: &Quiet) -> Survey {
+        let elapsed_ns = self.elapsed_ns();
+        let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
+        for (slot, family) in readers(self.me, self.scope) {
+            let mut budget = self.budget_ns(slot, family);
+            if budget > 0 && elapsed_ns >= budget {
+                budget = self.extended_ns(slot, family, quiet).min(self.most_ns);
+            }
+            if elapsed_ns < budget {
+                found.inside += 1;
+                found.deadline_ns = found.deadline_ns.min(budget);
+            } else if is_in_harmless_wait(slot, family) {
+                waive(slot, family);
+            } else {
+                give_up(slot, family, elapsed_ns);
+            }
         }
-        Activity::Blocked => false,
+        found
+    }
+
+    fn budget_ns(&self, slot: &Slot, family: Family) -> u64 {
+        #[cfg(target_os = "linux")]
+        if family == Family::Held
+            && (locks::are_of_no_use() || locks::forker::cannot_drain(self.me, slot))
+        {
+            return 0;
+        }
+        family.budget_ns().min(self.most_ns)
+    }
+
+    /// How long, since the drain began, the forker waits for a thread whose budget is over: 0 unless it goes on.
+    ///
+    /// One that goes on may use so much time of a processor, and may wait for one for longer: a busy machine
+    /// must not be taken for a call that waits for somebody outside of this process. So may one that waits for
+    /// a lock, as long as another thread moves: it goes on, too, when it gets the lock.
+    fn extended_ns(&self, slot: &Slot, family: Family, quiet: &Quiet) -> u64 {
+        let most_ns = match activity(slot) {
+            Activity::Unknown => options::bounded_ns(),
+            Activity::Running => options::starved_ns(),
+            Activity::LockWait if quiet.looks < Quiet::ENOUGH => options::starved_ns(),
+            Activity::LockWait if family.passes() && waits_for_short_lock(slot) => {
+                options::starved_ns()
+            }
+            Activity::LockWait | Activity::Blocked => 0,
+        };
+        #[cfg(target_os = "linux")]
+        {
+            let held = family == Family::Held;
+            let allowed_ns = if held { options::locks_ns() } else { options::bounded_ns() };
+            // A wait for a lock of the program and one for a call are not the same wait.
+            let wait = self.start_ns.wrapping_add(u64::from(held));
+            let starved = most_ns > 0 && locks::forker::is_short_of_time(slot, wait, allowed_ns);
+            if starved { most_ns } else { 0 }
+        }
+        #[cfg(target_os = "macos")]
+        most_ns.min(options::bounded_ns())
+    }
+}
+
+fn activity(slot: &Slot) -> Activity {
+    sys::activity(slot.tid.load(Ordering::Relaxed))
+}
+
+/// Whether the thread of `slot` waits for a lock of libc's that will be free soon, or no more. It must not
+/// be given up: who waits for a read-write lock is counted in it (`nptl/pthread_rwlock_common.c`), and a
+/// child would wait for the one that it lacks; and it may hold other locks of libc's.
+fn waits_for_short_lock(slot: &Slot) -> bool {
+    #[cfg(target_env = "gnu")]
+    return sys::futex_of(slot.tid.load(Ordering::Relaxed)).is_none_or(libc_data::is_short_lock);
+    // Elsewhere locks cannot be told from each other.
+    #[cfg(not(target_env = "gnu"))]
+    {
+        let _ = slot;
+        false
     }
 }
 
@@ -192,17 +265,23 @@ fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
 fn excuse(me: &Slot, scope: Scope) {
     for (slot, family) in readers(me, scope) {
         if is_in_harmless_wait(slot, family) {
-            slot.mark.fetch_or(WAIVED, Ordering::Relaxed);
-            MARKS.store(1, Ordering::Relaxed);
-            stats::WAIVED.add();
-            #[cfg(target_os = "linux")]
-            if family == Family::System {
-                processes::waive(true);
-            }
+            waive(slot, family);
         } else {
             slot::reap(slot);
         }
     }
+}
+
+fn waive(slot: &Slot, family: Family) {
+    slot.mark.fetch_or(WAIVED, Ordering::Relaxed);
+    MARKS.store(1, Ordering::Relaxed);
+    stats::WAIVED.add();
+    #[cfg(target_os = "linux")]
+    if family == Family::System {
+        processes::waive(true);
+    }
+    #[cfg(target_os = "macos")]
+    let _ = family;
 }
 
 fn is_in_harmless_wait(slot: &Slot, family: Family) -> bool {

@@ -21,6 +21,7 @@
 //! | `locks` | Linux: locks of the program, waited for like calls of libc, and free again in the child |
 //! | `pools` | glibc: pools of threads that a child lacks, which begin anew in it |
 //! | `loader` | glibc: the loader's own locks, which are taken instead of gated |
+//! | `libc_data` | Linux: libc's own variables, and the locks among them |
 //! | `musl` | what musl's fork leaves locked in the child, and where it is repaired |
 //! | `spawn`, `preload` | the environment that new programs get |
 //! | `hooks` | bodies of hooks that do more than pass the gate |
@@ -62,6 +63,8 @@ mod forker;
 mod history;
 #[cfg(not(loom))]
 mod hooks;
+#[cfg(all(target_os = "linux", not(loom)))]
+mod libc_data;
 #[cfg(not(loom))]
 mod load;
 #[cfg(all(target_env = "gnu", not(loom)))]

@@ -53,6 +53,7 @@ extern "C" fn load() {
 #[cfg(target_os = "linux")]
 fn find_what_the_system_has() {
     threads::find_flag();
+    crate::libc_data::find();
     crate::locks::choose();
     crate::locks::python::find();
     #[cfg(target_env = "gnu")]

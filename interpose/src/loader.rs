@@ -19,6 +19,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use libc::pthread_mutex_t;
 
+use crate::sys::Activity;
 use crate::table::locks::next;
 use crate::{errno, options, sys};
 
@@ -185,8 +186,40 @@ fn hold_within(wait_ns: u64) -> bool {
     waited
 }
 
-/// Waits for a mutex. New calls of `dlopen` and its kin wait at the gate meanwhile.
+/// How often the forker looks whether the thread that loads goes on, in nanoseconds.
+const LOOK_NS: u64 = 50_000_000;
+
+/// Waits for a mutex; longer than `wait_ns` while its owner goes on, as the drain does. New calls of `dlopen`
+/// and its kin wait at the gate meanwhile.
 fn take(mutex: *mut pthread_mutex_t, wait_ns: u64) -> bool {
+    let start = sys::monotonic_ns();
+    let mut look_ns = wait_ns;
+    // Whom the forker waits for, and how much time of a processor that thread may have used at the most.
+    let mut awaited = (0, 0);
+    loop {
+        if take_within(mutex, look_ns) {
+            return true;
+        }
+        // SAFETY: the loader's mutex.
+        let owner = unsafe { read(mutex.cast()) }.owner.cast_unsigned();
+        let used = sys::processor_ns(owner).unwrap_or(u64::MAX);
+        if owner != awaited.0 {
+            awaited = (owner, used.saturating_add(options::bounded_ns()));
+        }
+        let patience = match sys::activity(owner) {
+            Activity::Running => options::starved_ns(),
+            // Most likely for memory: whoever holds that lock may have no processor.
+            Activity::LockWait => options::bounded_ns(),
+            Activity::Blocked | Activity::Unknown => 0,
+        };
+        if sys::monotonic_ns() - start >= patience || used >= awaited.1 {
+            return false;
+        }
+        look_ns = LOOK_NS;
+    }
+}
+
+fn take_within(mutex: *mut pthread_mutex_t, wait_ns: u64) -> bool {
     let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a valid place.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut until) };

@@ -14,6 +14,9 @@ use crate::record;
 #[cfg(target_os = "macos")]
 use crate::warmup;
 
+/// How many times as long a fork waits for a thread that has no processor.
+const STARVED: u64 = 10;
+
 static STATS: AtomicBool = AtomicBool::new(false);
 static FOLLOW: AtomicBool = AtomicBool::new(true);
 #[cfg(target_os = "linux")]
@@ -74,7 +77,7 @@ const OPTIONS: &[Opt] = &[
     Opt {
         key: "bounded_ms",
         takes: "a number of milliseconds from 0 to 60000",
-        about: "how long a fork waits for calls that wait for nothing but local files (default 1000)",
+        about: "how long a fork waits for calls that wait for nothing but local files (default 1000); a thread without a processor has ten times that",
         set: |value| number(&BOUNDED_MS, value),
     },
     Opt {
@@ -292,6 +295,11 @@ pub(crate) fn fence() -> bool {
 /// Budget of families that wait for nothing but local files, in nanoseconds.
 pub(crate) fn bounded_ns() -> u64 {
     u64::from(BOUNDED_MS.load(Ordering::Relaxed)) * 1_000_000
+}
+
+/// How long a fork waits at the most for a thread that wants to go on and has no processor, in nanoseconds.
+pub(crate) fn starved_ns() -> u64 {
+    bounded_ns() * STARVED
 }
 
 /// Budget of families that may wait for another process or machine, in nanoseconds.

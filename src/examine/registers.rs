@@ -152,27 +152,37 @@ fn of_machine(all: &libc::user_regs_struct) -> Registers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::process::{Command, Stdio};
+
+    /// Whether the process waits for its standard input.
+    fn reads(pid: u32) -> bool {
+        let process = Process::new(i32::try_from(pid).expect("a pid")).expect("it is there");
+        let reading = |syscall| {
+            matches!(syscall, Syscall::Blocked { syscall_number: libc::SYS_read, argument_registers, .. }
+                if argument_registers[0] == 0)
+        };
+        process.task_main_thread().and_then(|task| task.syscall()).is_ok_and(reading)
+    }
 
     #[test]
     fn a_thread_is_read_and_left_as_it_was() {
-        let mut sleeper = Command::new("sleep").arg("1000").spawn().expect("sleep is everywhere");
-        let asleep =
-            || matches!(noted(sleeper.id()).as_deref(), Some([one]) if one.registers.pc != 0);
-        while !asleep() {
+        // It reads as long as its pipe is open: if this test fails, it ends.
+        let mut reader = Command::new("cat");
+        let mut reader = reader.stdin(Stdio::piped()).spawn().expect("cat is everywhere");
+        while !reads(reader.id()) {
             thread::yield_now();
         }
-        let noted = noted(sleeper.id()).expect("it is there");
+        let noted = noted(reader.id()).expect("it is there");
         for _ in 0..3 {
-            let threads = threads(sleeper.id());
+            let threads = threads(reader.id());
             assert_eq!(threads.len(), 1);
             let [read, known] = [threads[0].registers, noted[0].registers];
             assert_eq!((read.pc, read.sp, threads[0].futex), (known.pc, known.sp, None));
-            let status = std::fs::read_to_string(format!("/proc/{}/status", sleeper.id()));
+            let status = std::fs::read_to_string(format!("/proc/{}/status", reader.id()));
             assert!(status.expect("it is there").contains("TracerPid:\t0\n"));
         }
-        sleeper.kill().expect("it is ours");
-        sleeper.wait().expect("it is ours");
-        assert!(threads(sleeper.id()).is_empty(), "it is gone");
+        reader.kill().expect("it is ours");
+        reader.wait().expect("it is ours");
+        assert!(threads(reader.id()).is_empty(), "it is gone");
     }
 }

@@ -1,12 +1,14 @@
 // streams.c: forks while other threads use streams.
 //
 //   streams memory|wide-memory FORKS MAX_HANGS     all write to one stream in memory
+//   streams error-text FORKS MAX_HANGS             each writes "%m" to a stream of its own, and makes locales
 //   streams input                                  one thread waits for input, one flushes all streams
 //   streams full|line FORKS FILE                   all write records to one stream
 //
 // A stream in memory is in no list, so fork does not reset its lock.
 #include "storm.h"
 
+#include <locale.h>
 #include <wchar.h>
 
 enum { RECORD = 64, THREADS = 3 };
@@ -20,6 +22,27 @@ static void write_to_memory(void) {
 static void write_wide_to_memory(void) {
     rewind(shared);
     fputws(L"text", shared);
+}
+
+static void make_locale(void) {
+    locale_t own = newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0);
+    if (own != (locale_t)0) freelocale(own);
+}
+
+// The text of an error is looked up under libc's lock of locales, which who makes one holds for writing: not
+// for long, unless another thread has the only processor.
+static void write_error_text(void) {
+    static _Thread_local FILE *own;
+    if (own == NULL && (own = fopen("/dev/null", "w")) == NULL) die("/dev/null");
+    fprintf(own, "%m");
+    make_locale();
+}
+
+static void stay_on_one_processor(void) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    if (sched_setaffinity(0, sizeof one, &one) != 0) die("sched_setaffinity");
 }
 
 // What a thread that another one watches is doing.
@@ -127,8 +150,13 @@ int main(int argc, char **argv) {
     int forks = atoi(argv[2]);
     if (strcmp(argv[1], "full") == 0 || strcmp(argv[1], "line") == 0)
         return storm_of_records(argv[1][0] == 'f', forks, argv[3]);
+    int max_hangs = atoi(argv[3]);
+    if (strcmp(argv[1], "error-text") == 0) {
+        stay_on_one_processor();
+        return report(storm((struct storm){forks, max_hangs, 8, write_error_text, make_locale, NULL}));
+    }
     bool wide = strcmp(argv[1], "wide-memory") == 0;
     shared = wide ? open_wmemstream(&wide_memory, &size) : open_memstream(&memory, &size);
     call_fn *call = wide ? write_wide_to_memory : write_to_memory;
-    return report(storm((struct storm){forks, atoi(argv[3]), 2, call, call, NULL}));
+    return report(storm((struct storm){forks, max_hangs, 2, call, call, NULL}));
 }

@@ -16,20 +16,10 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crate::family::Family;
+use crate::libc_data::{self, Recursive};
 use crate::reader::{self, Inside, Orphaned};
 use crate::table::{exits, next};
-use crate::{child, object, options, sys};
-
-/// A lock that one thread can take several times (sysdeps/nptl/libc-lock.h).
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Recursive {
-    lock: c_int,
-    count: c_int,
-    owner: usize,
-}
-
-const FREE: Recursive = Recursive { lock: 0, count: 0, owner: 0 };
+use crate::{child, options, sys};
 
 /// The glibc 2.N from which on it is kept.
 const FIRST_KEPT: u32 = 41;
@@ -159,19 +149,13 @@ fn this_thread() -> usize {
 
 /// Calls `visit` for each recursive lock among libc's variables that this thread holds once.
 fn locks_of_this_thread(mut visit: impl FnMut(*mut Recursive)) {
-    let Some(data) = object::data_at((next::exit.ensure() as *const ()).addr()) else {
-        return;
-    };
+    if libc_data::range().is_empty() {
+        libc_data::find();
+    }
     let me = this_thread();
-    let places = data.clone().step_by(align_of::<Recursive>());
-    for place in places.take_while(|place| place + size_of::<Recursive>() <= data.end) {
-        let lock = ptr::with_exposed_provenance_mut::<Recursive>(place);
-        // SAFETY: inside the object's writable memory, which stays mapped; aligned, since a segment begins
-        // on a multiple of the alignment of its variables. Whoever changes it meanwhile, it is not a
-        // lock that this thread holds.
-        let now = unsafe { lock.read_volatile() };
-        if now.owner == me && now.count == 1 && now.lock != 0 {
-            visit(lock);
+    for place in libc_data::range().step_by(align_of::<Recursive>()) {
+        if Recursive::at(place).is_some_and(|lock| lock.is_held_once_by(me)) {
+            visit(ptr::with_exposed_provenance_mut(place));
         }
     }
 }
@@ -186,7 +170,7 @@ pub(crate) fn repair() {
     let lock = LOCK.load(Ordering::Acquire);
     if !lock.is_null() {
         // SAFETY: libc's lock, whose holder is gone; there is no other thread.
-        unsafe { lock.write(FREE) };
+        unsafe { lock.write(Recursive::FREE) };
     }
 }
 

@@ -6,7 +6,6 @@
 
 use super::ledger::{Found, Holding, Ledger};
 use super::{Kind, layout};
-use crate::options;
 use crate::slot::{self, Slot};
 use crate::sync::Ordering;
 use crate::sys;
@@ -39,15 +38,14 @@ pub(super) fn holding_of_another(mutex: usize) -> Option<Found<'static>> {
     slot.ledger()?.holding_of(mutex)
 }
 
-/// Whether the thread of `slot`, whose budget is over, has had no processor for as long as that since: a busy
-/// machine must not be taken for a thread that keeps its lock. Asked again and again during the wait that
-/// began at `start_ns`.
-pub(crate) fn is_short_of_time(slot: &Slot, start_ns: u64) -> bool {
+/// Whether the thread of `slot`, whose budget is over, has not had a processor for `allowed_ns` since. Asked
+/// again and again during the wait that the number stands for.
+pub(crate) fn is_short_of_time(slot: &Slot, wait: u64, allowed_ns: u64) -> bool {
     let tid = slot.tid.load(Ordering::Relaxed);
     let (Some(ledger), Some(used)) = (slot.ledger(), sys::processor_ns(tid)) else {
         return false;
     };
-    used < ledger.allow(start_ns, used + options::locks_ns())
+    used < ledger.allow(wait, used + allowed_ns)
 }
 
 /// Whether any of `holdings`, of thread `tid`, is real and waited for.

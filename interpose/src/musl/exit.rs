@@ -14,10 +14,10 @@
 use core::ffi::{c_char, c_int, c_void};
 use core::mem;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use crate::table::next;
-use crate::{object, sys};
+use crate::{libc_data, sys};
 
 /// The program's `main`.
 pub(crate) type Main = unsafe extern "C-unwind" fn(c_int, Strs, Strs) -> c_int;
@@ -31,9 +31,6 @@ static STATUS: AtomicI32 = AtomicI32::new(0);
 static CUT_SHORT: AtomicBool = AtomicBool::new(false);
 /// The program's `main`.
 static MAIN: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
-/// libc's writable memory.
-static DATA: AtomicUsize = AtomicUsize::new(0);
-static DATA_SIZE: AtomicUsize = AtomicUsize::new(0);
 
 /// The hook for `exit`.
 pub(crate) unsafe fn exit(status: c_int) -> ! {
@@ -81,14 +78,6 @@ extern "C" fn last() {
     }
 }
 
-/// Finds libc's data; for the constructor.
-pub(super) fn find() {
-    if let Some(data) = object::data_at((next::exit.ensure() as *const ()).addr()) {
-        DATA.store(data.start, Ordering::Relaxed);
-        DATA_SIZE.store(data.len(), Ordering::Relaxed);
-    }
-}
-
 /// In a child: nobody is in `exit`. `loading` says that a constructor in progress will never end.
 pub(super) fn repair(loading: bool) {
     if loading {
@@ -99,10 +88,8 @@ pub(super) fn repair(loading: bool) {
         return;
     }
     THREAD.store(0, Ordering::Relaxed);
-    let start = DATA.load(Ordering::Relaxed).next_multiple_of(align_of::<u32>());
-    let words = DATA_SIZE.load(Ordering::Relaxed) / size_of::<u32>();
-    let places =
-        (0..words).map(|at| ptr::with_exposed_provenance_mut::<u32>(start).wrapping_add(at));
+    let places = libc_data::range().step_by(size_of::<u32>());
+    let places = places.map(ptr::with_exposed_provenance_mut::<u32>);
     // SAFETY: libc's data, which no other thread writes.
     let mut found = places.filter(|place| unsafe { place.read_volatile() } == thread);
     // None before 1.2.6.

@@ -13,7 +13,6 @@ mod streams;
 /// Finds the places; for the constructor.
 pub(crate) fn find() {
     streams::find();
-    exit::find();
 }
 
 /// In a child: the thread that was `before` is `now`. Its locks are its own, those of threads that are

@@ -194,7 +194,8 @@ pub(crate) fn thread_exists(_pid: u32, tid: u32) -> bool {
 pub(crate) fn activity(tid: u32) -> Activity {
     match thread_info(tid) {
         Some(info) if info.run_state == libc::TH_STATE_WAITING => Activity::LockWait,
-        _ => Activity::Running,
+        Some(_) => Activity::Running,
+        None => Activity::Unknown,
     }
 }
 

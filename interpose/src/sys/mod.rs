@@ -42,10 +42,12 @@ pub(crate) enum Wait {
 /// What another thread of this process is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Activity {
-    /// It runs, or nobody can tell: the caller must assume the worst.
+    /// It runs, or would if it had a processor.
     Running,
     /// It waits for a lock, or for something that cannot be told from one.
     LockWait,
+    /// Nobody can tell: the caller must assume the worst.
+    Unknown,
     /// It waits for something else.
     #[cfg_attr(target_os = "macos", expect(dead_code, reason = "what it waits for cannot be told"))]
     Blocked,

@@ -72,12 +72,24 @@ impl Numbers {
 
 /// What thread `tid` of this process is doing.
 pub(crate) fn activity(tid: u32) -> Activity {
-    match (thread_syscall(tid), Numbers::now()) {
-        (None, _) => Activity::Running,
-        (Some(call), Some(numbers)) if call.number == numbers.futex => Activity::LockWait,
-        (Some(call), Some(numbers)) if numbers.short.contains(&call.number) => Activity::Running,
-        (Some(_), _) => Activity::Blocked,
+    let mut line = [0; 256];
+    let (Some(line), Some(numbers)) = (thread_file(tid, "syscall", &mut line), Numbers::now())
+    else {
+        return Activity::Unknown;
+    };
+    match parse(line) {
+        None => Activity::Running,
+        Some(call) if call.number == numbers.futex => Activity::LockWait,
+        Some(call) if numbers.short.contains(&call.number) => Activity::Running,
+        Some(_) => Activity::Blocked,
     }
+}
+
+/// The address of the futex that thread `tid` of this process waits for, if it waits for one.
+#[cfg(target_env = "gnu")]
+pub(crate) fn futex_of(tid: u32) -> Option<usize> {
+    let (call, numbers) = (thread_syscall(tid)?, Numbers::now()?);
+    (call.number == numbers.futex).then_some(call.args[0])
 }
 
 /// The system call that thread `tid` of this process sleeps in.
