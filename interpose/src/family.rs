@@ -229,12 +229,6 @@ impl Family {
         }
     }
 
-    /// Whether threads of libc's own do the work.
-    #[cfg(target_env = "gnu")]
-    pub(crate) const fn has_helpers(self) -> bool {
-        matches!(self, Self::Aio | Self::AsyncHosts | Self::Timers)
-    }
-
     /// The waits during which a thread of this family leaves nothing behind in a child, so that the forker
     /// need not wait for it.
     pub(crate) fn harmless_wait(self) -> Option<HarmlessWait> {

@@ -70,12 +70,12 @@ impl Gate {
     }
 
     /// Publishes `who` in the reader's `word`. Returns whether the reader may go ahead at once; if
-    /// not, it must look at [`flags`](Self::flags).
+    /// not, it must look at [`flags`](Self::flags), or at `doubts`, flags of its own.
     #[inline(always)]
-    pub(crate) fn enter(&self, word: &AtomicU32, who: u32) -> bool {
+    pub(crate) fn enter(&self, word: &AtomicU32, who: u32, doubts: impl FnOnce() -> u32) -> bool {
         word.store(who, Ordering::Relaxed);
         barrier::light();
-        self.flags.load(Ordering::Acquire) == 0
+        self.flags.load(Ordering::Acquire) | doubts() == 0
     }
 
     /// Puts the reader's `word` back. Returns false if the reader must call

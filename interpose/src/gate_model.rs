@@ -38,7 +38,7 @@ impl World {
     /// One call: made if the gate lets it in, otherwise given up.
     fn call(&self, reader: usize) {
         let word = &self.words[reader];
-        if !self.gate.enter(word, FAMILY) {
+        if !self.gate.enter(word, FAMILY, || 0) {
             // What `reader::wait_at_gate` does, without the waiting.
             fence(Ordering::SeqCst);
             if self.gate.flags() & CLOSED != 0 {
@@ -142,13 +142,13 @@ fn a_nested_entry_passes_a_closed_gate() {
             let world = Arc::clone(&world);
             thread::spawn(move || {
                 let word = &world.words[0];
-                if !world.gate.enter(word, FAMILY) {
+                if !world.gate.enter(word, FAMILY, || 0) {
                     word.store(0, Ordering::Release);
                     return;
                 }
                 // A callback enters again; the word never shows the thread as outside.
                 let before = word.load(Ordering::Relaxed);
-                world.gate.enter(word, FAMILY + 1);
+                world.gate.enter(word, FAMILY + 1, || 0);
                 world.write(0);
                 world.gate.leave(word, before);
                 world.write(0);

@@ -137,7 +137,7 @@ static HELD: AtomicU32 = AtomicU32::new(0);
 /// Takes both locks, waiting for as long as for calls that may block. What it cannot get, it leaves: libc
 /// frees the first one in the child, [`repair`] the second. True if it had to wait.
 pub(crate) fn hold() -> bool {
-    hold_within(options::blocking_ns())
+    hold_within(options::blocking_ns(), options::bounded_ns())
 }
 
 /// How long the forker waits for the locks when it takes them again, in nanoseconds.
@@ -151,7 +151,7 @@ pub(crate) fn without_locks(call: impl FnOnce()) {
     release();
     call();
     if held {
-        hold_within(AGAIN_NS);
+        hold_within(AGAIN_NS, 0);
     }
 }
 
@@ -160,7 +160,7 @@ pub(crate) fn is_held() -> bool {
     HELD.load(Ordering::Relaxed) == HOLDS_LOAD | HOLDS_WRITE
 }
 
-fn hold_within(wait_ns: u64) -> bool {
+fn hold_within(wait_ns: u64, locked_ns: u64) -> bool {
     let (load, write) = (LOAD.load(Ordering::Relaxed), WRITE.load(Ordering::Relaxed));
     if load.is_null() {
         return false;
@@ -172,7 +172,7 @@ fn hold_within(wait_ns: u64) -> bool {
         // SAFETY: the loader's mutex, which the loader locks by the same function.
         let at_once = unsafe { next::pthread_mutex_trylock.ensure()(mutex) == 0 };
         waited |= !at_once;
-        if at_once || take(mutex, wait_ns) {
+        if at_once || take(mutex, wait_ns, locked_ns) {
             held |= bit;
         }
     }
@@ -190,33 +190,35 @@ fn hold_within(wait_ns: u64) -> bool {
 const LOOK_NS: u64 = 50_000_000;
 
 /// Waits for a mutex; longer than `wait_ns` while its owner goes on, as the drain does. New calls of `dlopen`
-/// and its kin wait at the gate meanwhile.
-fn take(mutex: *mut pthread_mutex_t, wait_ns: u64) -> bool {
+/// and its kin wait at the gate meanwhile. An owner that waits for a lock itself, most likely for memory, has
+/// `locked_ns`.
+fn take(mutex: *mut pthread_mutex_t, wait_ns: u64, locked_ns: u64) -> bool {
     let start = sys::monotonic_ns();
     let mut look_ns = wait_ns;
     // Whom the forker waits for, and how much time of a processor that thread may have used at the most.
-    let mut awaited = (0, 0);
-    loop {
-        if take_within(mutex, look_ns) {
-            return true;
-        }
+    let mut awaited = None;
+    while !take_within(mutex, look_ns) {
         // SAFETY: the loader's mutex.
         let owner = unsafe { read(mutex.cast()) }.owner.cast_unsigned();
         let used = sys::processor_ns(owner).unwrap_or(u64::MAX);
-        if owner != awaited.0 {
-            awaited = (owner, used.saturating_add(options::bounded_ns()));
-        }
+        let allowed = match awaited {
+            Some((thread, allowed)) if thread == owner => allowed,
+            _ => used.saturating_add(options::bounded_ns()),
+        };
+        awaited = Some((owner, allowed));
         let patience = match sys::activity(owner) {
+            // Right between two owners.
+            _ if owner == 0 => options::starved_ns(),
             Activity::Running => options::starved_ns(),
-            // Most likely for memory: whoever holds that lock may have no processor.
-            Activity::LockWait => options::bounded_ns(),
+            Activity::LockWait => locked_ns,
             Activity::Blocked | Activity::Unknown => 0,
         };
-        if sys::monotonic_ns() - start >= patience || used >= awaited.1 {
+        if sys::monotonic_ns() - start >= patience || used >= allowed {
             return false;
         }
         look_ns = LOOK_NS;
     }
+    true
 }
 
 fn take_within(mutex: *mut pthread_mutex_t, wait_ns: u64) -> bool {

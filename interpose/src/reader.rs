@@ -52,7 +52,7 @@ impl AtOnce {
         if slot.word.load(Ordering::Relaxed) != 0 {
             return None;
         }
-        if GATE.enter(&slot.word, family as u32) {
+        if GATE.enter(&slot.word, family as u32, || doubts(family)) {
             return Some(Self { slot });
         }
         slot.word.store(0, Ordering::Release);
@@ -106,6 +106,18 @@ impl Inside {
     }
 }
 
+/// Not 0 if a hook has to look into calls of `family` first.
+#[inline(always)]
+fn doubts(family: Family) -> u32 {
+    #[cfg(target_env = "gnu")]
+    return crate::hooks::helpers::doubts(family);
+    #[cfg(not(target_env = "gnu"))]
+    {
+        let _ = family;
+        0
+    }
+}
+
 /// Whether the calling thread is inside a call, or closes the gate.
 pub(crate) fn is_inside() -> bool {
     slot::mine().word.load(Ordering::Relaxed) != 0
@@ -120,7 +132,7 @@ pub(crate) fn enter(family: Family) -> Result<Inside, Orphaned> {
     if before != 0 {
         wait_nested(slot);
     }
-    GATE.enter(&slot.word, family as u32);
+    GATE.enter(&slot.word, family as u32, || 0);
     let inside = Inside { slot, before };
     if GATE.flags() & UNRESOLVED != 0 {
         next::resolve_all();

@@ -16,10 +16,6 @@ pub(crate) const LIMIT: u64 = 20;
 /// The most for each argument that does not fit into a register, and so has to be copied.
 const LIMIT_ON_STACK: u64 = 6;
 
-/// The most for calls that threads of libc's own serve, of which a child must make sure first
-/// (`hooks/helpers.rs`).
-const LIMIT_SERVED: u64 = 22;
-
 /// How many arguments fit into registers (System V ABI for x86-64).
 const IN_REGISTERS: usize = 6;
 
@@ -95,9 +91,7 @@ fn symbols(rows: &[Row]) -> Vec<String> {
 
 /// The most instructions that a gated row may add.
 pub(crate) fn limit(row: &Row) -> u64 {
-    let served = ["Aio", "AsyncHosts", "Timers"].contains(&row.family.as_str());
-    (if served { LIMIT_SERVED } else { LIMIT })
-        + LIMIT_ON_STACK * row.arguments.saturating_sub(IN_REGISTERS) as u64
+    LIMIT + LIMIT_ON_STACK * row.arguments.saturating_sub(IN_REGISTERS) as u64
 }
 
 /// What each row of the table adds, by the kind of row, in instructions.

@@ -19,9 +19,10 @@ use crate::lock::Lock;
 use crate::table::helpers as next;
 use crate::{child, errno, options, reader, sys};
 
-/// Families that this process has used and whose threads it does not lack, as a set of [`Family::bit`]s.
+/// 0 once this process has used the family and does not lack its threads: transfers, look-ups, timers. Words of
+/// their own, so that a hook needs one more instruction to look at its own.
 #[unsafe(link_section = ".data.forkfix")]
-static SURE: AtomicU32 = AtomicU32::new(0);
+static DOUBTS: [AtomicU32; 3] = [const { AtomicU32::new(1) }; 3];
 /// 1 in a forked child: nobody knows whether libc counts threads that are gone.
 #[unsafe(link_section = ".data.forkfix")]
 static FORKED: AtomicU32 = AtomicU32::new(0);
@@ -39,14 +40,16 @@ const GAI_NOWAIT: c_int = 1;
 /// In a forked child.
 pub(crate) fn doubt() {
     LOCK.free_in_child();
-    SURE.store(0, Ordering::Relaxed);
+    for doubt in &DOUBTS {
+        doubt.store(1, Ordering::Relaxed);
+    }
     FORKED.store(1, Ordering::Relaxed);
 }
 
 /// Waits until libc's threads sleep, at the most as long as for calls that wait for nothing else. For the forker,
 /// when nobody is inside. False if the process never had such threads.
 pub(crate) fn settle() -> bool {
-    if SURE.load(Ordering::Relaxed) == 0 {
+    if DOUBTS.iter().all(|doubt| doubt.load(Ordering::Relaxed) != 0) {
         return false;
     }
     let end = sys::monotonic_ns() + options::bounded_ns();
@@ -70,27 +73,45 @@ fn is_busy(tid: u32) -> bool {
     tid != sys::gettid() && sys::runs_without_signals(tid)
 }
 
-/// Whether a call of `family` may be made without further ado. Two instructions.
+/// 0 if a call of `family` may be made without further ado.
 #[inline(always)]
-pub(crate) fn is_sure(family: Family) -> bool {
-    SURE.load(Ordering::Relaxed) & family.bit() != 0
+pub(crate) fn doubts(family: Family) -> u32 {
+    word_of(family).map_or(0, |doubt| doubt.load(Ordering::Relaxed))
+}
+
+#[inline(always)]
+fn word_of(family: Family) -> Option<&'static AtomicU32> {
+    let [transfers, lookups, timers] = &DOUBTS;
+    match family {
+        Family::Aio => Some(transfers),
+        Family::AsyncHosts => Some(lookups),
+        Family::Timers => Some(timers),
+        _ => None,
+    }
 }
 
 /// Before the first call of `family` in a process: notes it, and finds out in a forked child whether the
 /// threads that serve it are lost.
-#[cold]
+#[inline(always)]
 pub(crate) fn make_sure(family: Family) {
-    if is_sure(family) {
-        return;
+    if doubts(family) != 0 {
+        find_out(family);
     }
+}
+
+#[cold]
+fn find_out(family: Family) {
+    let Some(doubt) = word_of(family) else {
+        return;
+    };
     let before = errno::get();
     if let Ok(_inside) = reader::enter(family) {
         let _held = LOCK.hold_masked();
-        if !is_sure(family) {
+        if doubt.load(Ordering::Relaxed) != 0 {
             if FORKED.load(Ordering::Relaxed) != 0 && !serves(family) {
                 child::orphan(family);
             }
-            SURE.fetch_or(family.bit(), Ordering::Relaxed);
+            doubt.store(0, Ordering::Relaxed);
         }
     }
     errno::set(before);

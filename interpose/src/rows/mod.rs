@@ -69,21 +69,12 @@ macro_rules! gated {
                 #[inline(never)]
                 unsafe extern "C-unwind" fn slow($($arg: $ty),*) -> $crate::rows::or_unit!($($ret)?) {
                     #[cfg(target_env = "gnu")]
-                    if const { $crate::family::Family::$family.has_helpers() } {
-                        $crate::hooks::helpers::make_sure($crate::family::Family::$family);
-                    }
+                    $crate::hooks::helpers::make_sure($crate::family::Family::$family);
                     let inside = $crate::reader::enter($crate::family::Family::$family);
                     $crate::rows::answer!($family, inside $(, $answer)?);
                     let next = gated_next::$name.ensure();
                     // SAFETY: the caller's arguments, for the function they were meant for.
                     unsafe { next($($arg),*) }
-                }
-                #[cfg(target_env = "gnu")]
-                if const { $crate::family::Family::$family.has_helpers() }
-                    && !$crate::hooks::helpers::is_sure($crate::family::Family::$family)
-                {
-                    // SAFETY: the caller's arguments, passed on.
-                    return unsafe { slow($($arg),*) };
                 }
                 let Some(inside) =
                     $crate::reader::AtOnce::enter($crate::family::Family::$family)
