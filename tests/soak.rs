@@ -1,7 +1,7 @@
 //! Everything at once: calls of all families, locks, pools, forks of any thread, short of everything.
 //!
-//! `make soak` runs for ten minutes, a plain test run for one. `FORKFIX_SOAK_SEED` repeats a run's random choices, as
-//! far as threads allow.
+//! `make soak` runs for ten minutes, a plain test run for one, and as long again beside threads that take the
+//! processors away. `FORKFIX_SOAK_SEED` repeats a run's random choices, as far as threads allow.
 
 #![cfg(target_os = "linux")]
 
@@ -9,9 +9,12 @@ mod common;
 
 use std::env;
 use std::fs;
+use std::hint;
 use std::os::unix::process::CommandExt;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -43,12 +46,36 @@ fn everything_at_once() {
     let deadline = Duration::from_secs(seconds + 120);
     let program = Program::at(soak()).args(arguments(seconds)).deadline(deadline);
     println!("seed {seed}, {seconds} s");
-    let run = program.run(Preload::Protected).unharmed(seconds);
-    println!("{}", run.stdout.lines().last().unwrap_or_default());
-    let left = run.stdout.contains(" descriptors=0 ");
-    assert!(left, "descriptors are left over: {run:#?}");
-    // Eight threads, their pools, and short ones that come and go.
-    assert!(run.stats().get("slots") < 100, "{run:#?}");
+    let check = || {
+        let run = program.run(Preload::Protected).unharmed(seconds);
+        println!("{}", run.stdout.lines().last().unwrap_or_default());
+        let left = run.stdout.contains(" descriptors=0 ");
+        assert!(left, "descriptors are left over: {run:#?}");
+        // Eight threads, their pools, and short ones that come and go.
+        assert!(run.stats().get("slots") < 100, "{run:#?}");
+    };
+    check();
+    println!("the same on a busy machine");
+    beside_busy_threads(check);
+}
+
+/// Calls `what` while other threads want every processor, four times over: a thread of the program that has
+/// none must not be taken for one that waits for somebody.
+fn beside_busy_threads(what: impl FnOnce()) {
+    let over = AtomicBool::new(false);
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..4 * processors {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    hint::spin_loop();
+                }
+            });
+        }
+        let result = panic::catch_unwind(AssertUnwindSafe(what));
+        over.store(true, Ordering::Relaxed);
+        result.unwrap_or_else(|failure| panic::resume_unwind(failure));
+    });
 }
 
 /// How long children may go on when their parent is gone.
