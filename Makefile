@@ -56,7 +56,7 @@ musl: ## library and command for programs of musl, in target/musl, and their tes
 gallery: ## programs of others, bare and protected, at full length; writes the table in README.md
 	FORKFIX_GALLERY=full FORKFIX_BLESS=1 $(CARGO) test --test gallery -- --nocapture --test-threads 1
 
-soak: ## everything at once, for ten minutes; FORKFIX_SOAK_SEED=N repeats the random choices
+soak: ## everything at once, for ten minutes, and again several times beside itself; FORKFIX_SOAK_SEED=N repeats the random choices
 	FORKFIX_SOAK_SECONDS=600 $(CARGO) test --release --test soak -- --show-output --test-threads 1
 
 lint: ## formatting, clippy and documentation, warnings as errors

@@ -1,7 +1,7 @@
 //! Everything at once: calls of all families, locks, pools, forks of any thread, short of everything.
 //!
-//! `make soak` runs for ten minutes, a plain test run for one, and as long again beside threads that take the
-//! processors away. `FORKFIX_SOAK_SEED` repeats a run's random choices, as far as threads allow.
+//! `make soak` runs for ten minutes, and ten minutes several at once; a plain test run for one minute each.
+//! `FORKFIX_SOAK_SEED` repeats a run's random choices, as far as threads allow.
 
 #![cfg(target_os = "linux")]
 
@@ -9,12 +9,9 @@ mod common;
 
 use std::env;
 use std::fs;
-use std::hint;
 use std::os::unix::process::CommandExt;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -36,45 +33,44 @@ fn soak() -> PathBuf {
     Build::of("soak.c").flags(["-fopenmp"]).executable()
 }
 
-#[test]
-fn everything_at_once() {
-    let seconds = number("FORKFIX_SOAK_SECONDS", 60);
-    let seed = seed();
-    let arguments = |seconds: u64| [seconds, seed, 1].map(|number| number.to_string());
-    let bare = Program::at(soak()).args(arguments(60)).run(Preload::Bare);
-    assert!(bare.stdout.contains("a child hung"), "{bare:#?}");
+/// Runs the program for `seconds`; nothing may go wrong or be left over.
+fn soak_for(seconds: u64, seed: u64) {
     let deadline = Duration::from_secs(seconds + 120);
-    let program = Program::at(soak()).args(arguments(seconds)).deadline(deadline);
+    let program = Program::at(soak()).args(arguments(seconds, seed)).deadline(deadline);
     println!("seed {seed}, {seconds} s");
-    let check = || {
-        let run = program.run(Preload::Protected).unharmed(seconds);
-        println!("{}", run.stdout.lines().last().unwrap_or_default());
-        let left = run.stdout.contains(" descriptors=0 ");
-        assert!(left, "descriptors are left over: {run:#?}");
-        // Eight threads, their pools, and short ones that come and go.
-        assert!(run.stats().get("slots") < 100, "{run:#?}");
-    };
-    check();
-    println!("the same on a busy machine");
-    beside_busy_threads(check);
+    let run = program.run(Preload::Protected).unharmed(seconds);
+    println!("{}", run.stdout.lines().last().unwrap_or_default());
+    let left = run.stdout.contains(" descriptors=0 ");
+    assert!(left, "descriptors are left over: {run:#?}");
+    // Eight threads, their pools, and short ones that come and go.
+    assert!(run.stats().get("slots") < 100, "{run:#?}");
 }
 
-/// Calls `what` while other threads want every processor, four times over: a thread of the program that has
-/// none must not be taken for one that waits for somebody.
-fn beside_busy_threads(what: impl FnOnce()) {
-    let over = AtomicBool::new(false);
-    let processors = thread::available_parallelism().map_or(1, usize::from);
+fn arguments(seconds: u64, seed: u64) -> [String; 3] {
+    [seconds, seed, 1].map(|number| number.to_string())
+}
+
+fn seconds() -> u64 {
+    number("FORKFIX_SOAK_SECONDS", 60)
+}
+
+#[test]
+fn everything_at_once() {
+    let seed = seed();
+    let bare = Program::at(soak()).args(arguments(60, seed)).run(Preload::Bare);
+    assert!(bare.stdout.contains("a child hung"), "{bare:#?}");
+    soak_for(seconds(), seed);
+}
+
+/// Several of them: each has a small part of the machine. A thread that has no processor must not be taken for one
+/// that waits for somebody.
+#[test]
+fn everything_at_once_on_a_busy_machine() {
+    let seed = seed();
     thread::scope(|scope| {
-        for _ in 0..4 * processors {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    hint::spin_loop();
-                }
-            });
+        for number in 0..4 {
+            scope.spawn(move || soak_for(seconds(), seed + number));
         }
-        let result = panic::catch_unwind(AssertUnwindSafe(what));
-        over.store(true, Ordering::Relaxed);
-        result.unwrap_or_else(|failure| panic::resume_unwind(failure));
     });
 }
 

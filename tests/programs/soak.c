@@ -7,6 +7,9 @@
 // fork again, start threads, execute a program, run out of memory, descriptors or processes, or are killed. The last lines are
 // what hung and "seed=… operations=… descriptors=… forks=N hangs=N crashes=N": descriptors are those that are left
 // over. Bare it hangs at once.
+
+// Children of several soaks at once have little of a machine each.
+#define DEADLINE_MS 60000
 #include "soak_ops.h"
 
 #include <sys/mman.h>
