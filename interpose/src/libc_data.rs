@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_held_stream_is_no_short_lock() {
         unsafe extern "C" {
-            static stdout: *mut libc::FILE;
+            static stderr: *mut libc::FILE;
             fn flockfile(stream: *mut libc::FILE);
             fn funlockfile(stream: *mut libc::FILE);
         }
@@ -98,12 +98,12 @@ mod tests {
                 .find(|&place| Recursive::at(place).is_some_and(|lock| lock.is_held_once_by(me)))
         };
         assert_eq!(lock(), None);
-        // SAFETY: libc's own stream.
-        unsafe { flockfile(stdout) };
+        // SAFETY: libc's own stream, which no other test locks.
+        unsafe { flockfile(stderr) };
         let held = lock();
         let short = held.map(is_short_lock);
         // SAFETY: locked above.
-        unsafe { funlockfile(stdout) };
+        unsafe { funlockfile(stderr) };
         assert_eq!(short, Some(false));
         assert_eq!(held.map(is_short_lock), Some(true), "free now");
         assert!(!is_short_lock(range().end) && !is_short_lock((&raw const held).addr()));
