@@ -48,7 +48,7 @@ impl Recursive {
     pub(crate) const FREE: Self = Self { lock: 0, count: 0, owner: 0 };
 
     /// Whether `thread`, as `pthread_self` names it, holds it, and has taken it once.
-    pub(crate) fn is_held_once_by(&self, thread: usize) -> bool {
+    fn is_held_once_by(&self, thread: usize) -> bool {
         self.owner == thread && self.count == 1 && self.lock != 0
     }
 
@@ -58,7 +58,7 @@ impl Recursive {
     }
 
     /// What is at `place`, where a lock may be or something else. `None` if none can be there.
-    pub(crate) fn at(place: usize) -> Option<Self> {
+    fn at(place: usize) -> Option<Self> {
         let last = range().end.checked_sub(size_of::<Self>())?;
         let fits = (range().start..=last).contains(&place);
         if !fits || !place.is_multiple_of(align_of::<Self>()) {
@@ -67,6 +67,22 @@ impl Recursive {
         // SAFETY: inside libc's writable memory, which stays mapped, and aligned; any bits are valid, whoever
         // changes them meanwhile.
         Some(unsafe { core::ptr::with_exposed_provenance::<Self>(place).read_volatile() })
+    }
+}
+
+/// Calls `visit` for each recursive lock among libc's variables that this thread holds once. Before [`find`] it
+/// takes the loader's locks.
+#[cfg(target_env = "gnu")]
+pub(crate) fn locks_of_this_thread(mut visit: impl FnMut(*mut Recursive)) {
+    if range().is_empty() {
+        find();
+    }
+    // SAFETY: no preconditions.
+    let me = unsafe { libc::pthread_self() as usize };
+    for place in range().step_by(align_of::<Recursive>()) {
+        if Recursive::at(place).is_some_and(|lock| lock.is_held_once_by(me)) {
+            visit(core::ptr::with_exposed_provenance_mut(place));
+        }
     }
 }
 
@@ -82,31 +98,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_held_stream_is_no_short_lock() {
+    fn the_lock_of_a_stream_is_found_and_is_no_short_one() {
         unsafe extern "C" {
-            static stderr: *mut libc::FILE;
+            static stdout: *mut libc::FILE;
             fn flockfile(stream: *mut libc::FILE);
             fn funlockfile(stream: *mut libc::FILE);
         }
-        find();
-        // SAFETY: no preconditions.
-        let me = unsafe { libc::pthread_self() as usize };
-        let lock = || {
-            let places = range().step_by(align_of::<Recursive>());
-            places
-                .into_iter()
-                .find(|&place| Recursive::at(place).is_some_and(|lock| lock.is_held_once_by(me)))
+        let found = || {
+            let mut found = [0; 2];
+            let mut count = 0;
+            locks_of_this_thread(|lock| {
+                found[count] = lock.addr();
+                count += 1;
+            });
+            (found[0], count)
         };
-        assert_eq!(lock(), None);
+        let before = found();
         // SAFETY: libc's own stream, which no other test locks.
-        unsafe { flockfile(stderr) };
-        let held = lock();
-        let short = held.map(is_short_lock);
+        unsafe { flockfile(stdout) };
+        let (lock, count) = found();
+        let short = is_short_lock(lock);
         // SAFETY: locked above.
-        unsafe { funlockfile(stderr) };
-        assert_eq!(short, Some(false));
-        assert_eq!(held.map(is_short_lock), Some(true), "free now");
-        assert!(!is_short_lock(range().end) && !is_short_lock((&raw const held).addr()));
+        unsafe { funlockfile(stdout) };
+        assert_eq!((before.1, count, found().1), (0, 1, 0));
+        assert!(!short && is_short_lock(lock), "it is free now");
+        assert!(!is_short_lock(range().end) && !is_short_lock((&raw const count).addr()));
         assert!(is_short_lock(range().end - 4), "too near to the end for a stream's");
     }
 }

@@ -117,7 +117,7 @@ fn look_for_lock(register: impl FnOnce()) {
         return;
     }
     let mut places = BEFORE.iter();
-    locks_of_this_thread(|lock| {
+    libc_data::locks_of_this_thread(|lock| {
         if let Some(place) = places.next() {
             place.store(lock.addr(), Ordering::Relaxed);
         }
@@ -129,7 +129,7 @@ fn look_for_lock(register: impl FnOnce()) {
 unsafe extern "C-unwind" fn find(_: *mut c_void) {
     let mut found = ptr::null_mut();
     let mut count = 0;
-    locks_of_this_thread(|lock| {
+    libc_data::locks_of_this_thread(|lock| {
         if BEFORE.iter().all(|before| before.load(Ordering::Relaxed) != lock.addr()) {
             found = lock;
             count += 1;
@@ -147,19 +147,6 @@ fn this_thread() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
-/// Calls `visit` for each recursive lock among libc's variables that this thread holds once.
-fn locks_of_this_thread(mut visit: impl FnMut(*mut Recursive)) {
-    if libc_data::range().is_empty() {
-        libc_data::find();
-    }
-    let me = this_thread();
-    for place in libc_data::range().step_by(align_of::<Recursive>()) {
-        if Recursive::at(place).is_some_and(|lock| lock.is_held_once_by(me)) {
-            visit(ptr::with_exposed_provenance_mut(place));
-        }
-    }
-}
-
 /// In a forked child: if the thread that was ending the process is gone, this process has not begun to.
 pub(crate) fn repair() {
     let ending = ENDING.load(Ordering::Relaxed);
@@ -171,31 +158,5 @@ pub(crate) fn repair() {
     if !lock.is_null() {
         // SAFETY: libc's lock, whose holder is gone; there is no other thread.
         unsafe { lock.write(Recursive::FREE) };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lock_of_a_stream_is_found() {
-        unsafe extern "C" {
-            static stdout: *mut libc::FILE;
-            fn flockfile(stream: *mut libc::FILE);
-            fn funlockfile(stream: *mut libc::FILE);
-        }
-        let count = || {
-            let mut count = 0;
-            locks_of_this_thread(|_| count += 1);
-            count
-        };
-        let before = count();
-        // SAFETY: libc's own stream.
-        unsafe { flockfile(stdout) };
-        let during = count();
-        // SAFETY: locked above.
-        unsafe { funlockfile(stdout) };
-        assert_eq!((before, during, count()), (0, 1, 0));
     }
 }
