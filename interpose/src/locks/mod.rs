@@ -90,7 +90,7 @@ pub(crate) fn are_tracked() -> bool {
 /// them: it will become another program. They are free in it if that is wrong.
 #[cfg(not(loom))]
 pub(crate) fn are_of_no_use() -> bool {
-    options::orphans() == options::Orphans::Repair && history::will_execute()
+    options::orphans() == options::Orphans::Repair && history::all_executed()
 }
 
 /// Decides that; for the constructor.
