@@ -69,9 +69,9 @@ impl Quiet {
     const ENOUGH: u32 = 2;
 
     /// Looks whether a thread inside runs, or one has left since the last look.
-    fn look(&mut self, me: &Slot, scope: Scope, ticket: u32) {
+    fn look(&mut self, drain: &Drain<'_>, ticket: u32) {
         let moves = self.ticket != ticket
-            || readers(me, scope).any(|(slot, _)| activity(slot) == Activity::Running);
+            || drain.readers().any(|(slot, _)| activity(slot) == Activity::Running);
         self.ticket = ticket;
         self.looks = if moves { 0 } else { self.looks + 1 };
     }
@@ -102,11 +102,11 @@ pub(crate) fn wait(me: &Slot, scope: Scope) {
                 spins -= 1;
             }
         } else {
-            excuse(me, scope);
+            drain.excuse();
             let elapsed_ns = drain.elapsed_ns();
             // Most waits are over before, and a look costs as much as they do.
             if elapsed_ns >= FIRST_LOOK_NS {
-                quiet.look(me, scope, ticket);
+                quiet.look(&drain, ticket);
             }
             let nap = look_ns.min(found.deadline_ns.saturating_sub(elapsed_ns));
             if nap > 0 && drain.survey(&quiet).inside > 0 {
@@ -158,12 +158,27 @@ impl Drain<'_> {
         sys::monotonic_ns() - self.start_ns
     }
 
+    fn readers(&self) -> impl Iterator<Item = (&'static Slot, Family)> {
+        readers(self.me, self.scope)
+    }
+
+    /// Finds threads that need not be waited for: those that have died, and those in a harmless wait.
+    fn excuse(&self) {
+        for (slot, family) in self.readers() {
+            if is_in_harmless_wait(slot, family) {
+                waive(slot, family);
+            } else {
+                slot::reap(slot);
+            }
+        }
+    }
+
     /// Counts who is inside, waives those that are in a harmless wait when their budget is used up, and gives
     /// up the others.
     fn survey(&self, quiet: &Quiet) -> Survey {
         let elapsed_ns = self.elapsed_ns();
         let mut found = Survey { inside: 0, deadline_ns: u64::MAX };
-        for (slot, family) in readers(self.me, self.scope) {
+        for (slot, family) in self.readers() {
             let mut budget = self.budget_ns(slot, family);
             if budget > 0 && elapsed_ns >= budget {
                 budget = self.extended_ns(slot, family, quiet).min(self.most_ns);
@@ -263,17 +278,6 @@ fn give_up(slot: &Slot, family: Family, elapsed_ns: u64) {
         family.name(),
         family.consequence()
     );
-}
-
-/// Finds threads that need not be waited for: those that have died, and those in a harmless wait.
-fn excuse(me: &Slot, scope: Scope) {
-    for (slot, family) in readers(me, scope) {
-        if is_in_harmless_wait(slot, family) {
-            waive(slot, family);
-        } else {
-            slot::reap(slot);
-        }
-    }
 }
 
 fn waive(slot: &Slot, family: Family) {

@@ -70,6 +70,13 @@ impl Recursive {
     }
 }
 
+/// The calling thread, as such locks name their owner.
+#[cfg(target_env = "gnu")]
+pub(crate) fn this_thread() -> usize {
+    // SAFETY: no preconditions.
+    unsafe { libc::pthread_self() as usize }
+}
+
 /// Calls `visit` for each recursive lock among libc's variables that this thread holds once. Before [`find`] it
 /// takes the loader's locks.
 #[cfg(target_env = "gnu")]
@@ -77,8 +84,7 @@ pub(crate) fn locks_of_this_thread(mut visit: impl FnMut(*mut Recursive)) {
     if range().is_empty() {
         find();
     }
-    // SAFETY: no preconditions.
-    let me = unsafe { libc::pthread_self() as usize };
+    let me = this_thread();
     for place in range().step_by(align_of::<Recursive>()) {
         if Recursive::at(place).is_some_and(|lock| lock.is_held_once_by(me)) {
             visit(core::ptr::with_exposed_provenance_mut(place));

@@ -16,7 +16,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crate::family::Family;
-use crate::libc_data::{self, Recursive};
+use crate::libc_data::{self, Recursive, this_thread};
 use crate::reader::{self, Inside, Orphaned};
 use crate::table::{exits, next};
 use crate::{child, options, sys};
@@ -140,11 +140,6 @@ unsafe extern "C-unwind" fn find(_: *mut c_void) {
     } else {
         log::warn!("the lock of exit was not found; a child forked from now on may hang in exit");
     }
-}
-
-fn this_thread() -> usize {
-    // SAFETY: no preconditions.
-    unsafe { libc::pthread_self() as usize }
 }
 
 /// In a forked child: if the thread that was ending the process is gone, this process has not begun to.
